@@ -1,0 +1,123 @@
+//! The container engine, as far as we need it. Blocking; the real one is `bollard` inside.
+
+use std::time::Duration;
+
+use model::Digest;
+
+use crate::Result;
+
+/// The container engine.
+pub trait Containers: Send + Sync {
+    /// Does it answer? Its version.
+    ///
+    /// # Errors
+    /// It does not.
+    fn version(&self) -> Result<String>;
+
+    /// The image that bears this reference (`traefik:v3.7.11`).
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    fn image(&self, reference: &str) -> Result<Option<Image>>;
+
+    /// Pulls `repository` by digest, or by tag if there is none, and tags it as `reference`.
+    /// `progress` gets bytes done and total of all layers so far known.
+    ///
+    /// # Errors
+    /// The registry or the engine refused; transient failures were tried again before.
+    fn pull(&self, pull: &Pull, progress: &mut dyn FnMut(u64, u64)) -> Result<Image>;
+
+    /// Names of all networks.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    fn networks(&self) -> Result<Vec<String>>;
+
+    /// Creates a bridge network.
+    ///
+    /// # Errors
+    /// The engine refused.
+    fn create_network(&self, name: &str, internal: bool, subnet: Option<&str>) -> Result<()>;
+
+    /// All containers of a Compose project, stopped ones included.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    fn project(&self, project: &str) -> Result<Vec<Container>>;
+
+    /// The last lines of a container's log, both streams.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    fn logs(&self, container: &str, lines: usize) -> Result<String>;
+
+    /// Restarts a container.
+    ///
+    /// # Errors
+    /// The engine refused.
+    fn restart(&self, container: &str) -> Result<()>;
+
+    /// Blocks until something changes with containers (start, die, health) or the time is over.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    fn wait_for_event(&self, at_most: Duration) -> Result<()>;
+}
+
+/// An image on the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Image id.
+    pub id: String,
+    /// Manifest digests it was pulled by, without repository.
+    pub digests: Vec<Digest>,
+    /// Bytes on disk.
+    pub size: u64,
+}
+
+/// What to pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// `docker.io/library/traefik` or `mirror:5000/docker.io/library/traefik`
+    pub repository: String,
+    /// Tag, used if there is no digest.
+    pub tag: String,
+    /// Digest.
+    pub digest: Option<Digest>,
+    /// The reference that the image bears afterwards.
+    pub reference: String,
+}
+
+/// A container of a Compose project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Name.
+    pub name: String,
+    /// Service in the Compose file.
+    pub service: String,
+    /// Id.
+    pub id: String,
+    /// Image id that it was made from.
+    pub image: String,
+    /// Runs now.
+    pub running: bool,
+    /// Exit status when it does not run.
+    pub exit: Option<i64>,
+    /// Health; none when the image and the Compose file declare no check.
+    pub health: Option<Health>,
+    /// Unix time of its last start, 0 if never.
+    pub started: i64,
+    /// How often the engine restarted it.
+    pub restarts: u64,
+}
+
+/// Result of a container's health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Not known yet.
+    Starting,
+    /// Good.
+    Healthy,
+    /// Bad.
+    Unhealthy,
+}

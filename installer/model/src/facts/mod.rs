@@ -1,0 +1,109 @@
+//! What this machine has: gathered by `host::probe`, kept as a value.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// The machine as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// `x86_64`, as uname(2) says it.
+    pub architecture: String,
+    /// How it was started.
+    pub firmware: Firmware,
+    /// Vendor and product name from DMI; empty when there is none.
+    pub product: String,
+    /// Bytes of RAM.
+    pub memory: u64,
+    /// Logical processors.
+    pub processors: u32,
+    /// Whole disks.
+    pub disks: Vec<Disk>,
+    /// Network ports, without loopback and virtual ones.
+    pub interfaces: Vec<NetworkPort>,
+    /// `/dev/dri` exists: hardware transcoding.
+    pub render_device: bool,
+    /// `/dev/net/tun` can be had.
+    pub tunnel_device: bool,
+}
+
+impl Facts {
+    /// The disk that the box was started from.
+    pub fn boot_disk(&self) -> Option<&Disk> {
+        self.disks.iter().find(|disk| disk.boot)
+    }
+}
+
+/// How the machine was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// Legacy BIOS.
+    Bios,
+    /// UEFI without Secure Boot.
+    Uefi,
+    /// UEFI with Secure Boot enforced.
+    UefiSecureBoot,
+}
+
+/// A whole disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// Kernel name without `/dev/`, good for this boot only.
+    pub name: String,
+    /// Model; may be empty.
+    pub model: String,
+    /// Serial; may be empty.
+    pub serial: String,
+    /// Links below `/dev/disk/by-id`.
+    pub ids: Vec<String>,
+    /// Bytes.
+    pub size: u64,
+    /// Logical sector size in bytes.
+    pub sector: u32,
+    /// `sata`, `nvme`, `usb`, `virtio`, `mmc`…; as `lsblk` says in TRAN.
+    pub bus: String,
+    /// Removable medium.
+    pub removable: bool,
+    /// The root file system lies on it.
+    pub boot: bool,
+    /// What is on it, partitions included.
+    pub contents: Vec<Volume>,
+}
+
+/// A partition, or the whole disk where a file system lies on it directly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Kernel name without `/dev/`.
+    pub name: String,
+    /// Partition number; none for the whole disk.
+    pub number: Option<u32>,
+    /// Bytes.
+    pub size: u64,
+    /// `ext4`, `vfat`, `LVM2_member`…; none: no known signature.
+    pub signature: Option<String>,
+    /// File-system UUID.
+    pub uuid: Option<String>,
+    /// File-system label.
+    pub label: Option<String>,
+    /// Where it is mounted.
+    pub mounted_at: Vec<String>,
+}
+
+/// A physical network port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkPort {
+    /// Kernel name.
+    pub name: String,
+    /// Lower-case MAC address.
+    pub mac: String,
+    /// Wired, not wireless.
+    pub wired: bool,
+    /// A link is there.
+    pub carrier: bool,
+    /// Addresses with prefix length, link-local ones included.
+    pub addresses: Vec<IpNet>,
+    /// Default gateways reached by it.
+    pub gateways: Vec<IpAddr>,
+}

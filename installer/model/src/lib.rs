@@ -1,0 +1,26 @@
+//! The pure core of the homelab appliance.
+//!
+//! What is wanted ([`seed`]), what can be deployed ([`catalogue`]), what is there ([`facts`]),
+//! what will be done ([`plan`]) and what was done ([`report`]). Nothing here touches a file,
+//! a process, the environment or the clock: everything is computed from arguments, so that all
+//! of it can be tested with strings.
+//!
+//! ```text
+//! seed.toml --seed::parse--> Seed ---+
+//! stacks/*  --Catalogue::parse-------+--> plan::plan --> Plan --> engine
+//! machine   --host::probe--> Facts --+
+//! ```
+
+pub mod catalogue;
+pub mod digest;
+pub mod facts;
+pub mod paths;
+pub mod plan;
+pub mod problem;
+pub mod report;
+pub mod secret;
+pub mod seed;
+
+pub use digest::Digest;
+pub use problem::{Problem, Problems};
+pub use secret::Secret;

@@ -1,0 +1,51 @@
+//! Where things lie on the box. The image builder, the installer and the tests share these.
+
+/// The sealed seed: the accepted wish, mode 0600.
+pub const SEED: &str = "/etc/homelab/seed.toml";
+/// One file a secret, folder 0700, files 0600.
+pub const SECRETS: &str = "/etc/homelab/secrets";
+/// The box's own certificate authority: `ca.pem` (0644) and `ca.key` (0600).
+pub const AUTHORITY: &str = "/etc/homelab/ca";
+/// The owner's own stacks, one folder each, in the form of the catalogue's.
+pub const OWN_STACKS: &str = "/etc/homelab/stacks";
+/// Artefacts that the owner put there by hand; they win over the image's.
+pub const OWN_ARTEFACTS: &str = "/etc/homelab/artefacts";
+/// Journal, plan, report and what was rendered.
+pub const STATE: &str = "/var/lib/homelab";
+/// Which steps of which plan are done.
+pub const JOURNAL: &str = "/var/lib/homelab/journal.json";
+/// The report of the last run.
+pub const REPORT: &str = "/var/lib/homelab/report.json";
+/// The catalogue as it was baked into the image.
+pub const CATALOGUE: &str = "/usr/share/homelab/stacks";
+/// Artefacts that the image carries.
+pub const ARTEFACTS: &str = "/usr/share/homelab/artefacts";
+/// What the image is: packages, files, digests, seed schema.
+pub const MANIFEST: &str = "/usr/share/homelab/manifest.json";
+/// The rendered stacks: ordinary Compose projects.
+pub const STACKS: &str = "/opt/stacks";
+/// The virtio-serial port on which a virtual machine hears our events as JSON lines.
+pub const EVENT_PORT: &str = "/dev/virtio-ports/org.homelab.events";
+/// The name of that port, as the virtual machine monitor must give it.
+pub const EVENT_PORT_NAME: &str = "org.homelab.events";
+
+/// Numbers and labels of the image's partitions (GPT). SEED lies below root on the disk although
+/// its number is higher, so that root can grow to the end.
+pub mod partition {
+    /// GRUB's core image.
+    pub const BIOS_BOOT: u32 = 1;
+    /// EFI system partition: shim, GRUB, `grub.cfg`, the environment block. FAT32.
+    pub const EFI: u32 = 2;
+    /// The root file system, ext4, last on the disk.
+    pub const ROOT: u32 = 3;
+    /// `seed.toml`, a readme and the report. FAT, shown by any PC.
+    pub const SEED: u32 = 4;
+    /// Volume label of the SEED partition.
+    pub const SEED_LABEL: &str = "SEED";
+    /// Volume label of a removable medium that carries a seed.
+    pub const REMOVABLE_SEED_LABEL: &str = "HOMELAB-SEED";
+    /// The seed's file name on either.
+    pub const SEED_FILE: &str = "seed.toml";
+    /// GRUB's environment block, as a path inside the EFI partition.
+    pub const GRUB_ENVIRONMENT: &str = "EFI/debian/grubenv";
+}
