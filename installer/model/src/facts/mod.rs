@@ -26,6 +26,9 @@ pub struct Facts {
     pub render_device: bool,
     /// `/dev/net/tun` can be had.
     pub tunnel_device: bool,
+    /// Names of the lock's artefacts that lie on the box with the right digest.
+    #[serde(default)]
+    pub artefacts: Vec<String>,
 }
 
 impl Facts {
