@@ -179,6 +179,10 @@ pub struct Report {
     pub finished: String,
     /// How it ended.
     pub verdict: Verdict,
+    /// What the program exits with: 0 good, 2 the seed is wrong, 3 the machine cannot do it,
+    /// 4 a step failed, 70 a bug.
+    #[serde(default)]
+    pub exit: u8,
     /// One entry a step, in order.
     pub steps: Vec<StepReport>,
     /// `file:line:column: what` for a refused seed.
@@ -196,6 +200,28 @@ pub struct Report {
     /// Image references without a digest in the lock, and the digest that was pulled and pinned.
     #[serde(default)]
     pub pinned: BTreeMap<String, Digest>,
+}
+
+impl Report {
+    /// The report of a run that ended before it had steps; a run fills in the rest.
+    pub fn new(installer: impl Into<String>, verdict: Verdict, exit: u8, now: &str) -> Self {
+        Self {
+            format: FORMAT,
+            installer: installer.into(),
+            seed: None,
+            plan: None,
+            started: now.to_owned(),
+            finished: now.to_owned(),
+            verdict,
+            exit,
+            steps: Vec::new(),
+            problems: Vec::new(),
+            addresses: Vec::new(),
+            links: BTreeMap::new(),
+            authority_fingerprint: None,
+            pinned: BTreeMap::new(),
+        }
+    }
 }
 
 /// One step of a report.
