@@ -29,6 +29,10 @@ pub struct Facts {
     /// Names of the lock's artefacts that lie on the box with the right digest.
     #[serde(default)]
     pub artefacts: Vec<String>,
+    /// Those of `artefacts` that lie in [`crate::paths::OWN_ARTEFACTS`], put there by the owner;
+    /// the others lie in [`crate::paths::ARTEFACTS`].
+    #[serde(default)]
+    pub own_artefacts: Vec<String>,
 }
 
 impl Facts {
