@@ -1,0 +1,191 @@
+use std::collections::BTreeMap;
+
+use model::{plan::StepId, report::StepReport};
+
+use super::*;
+
+fn step(id: &str, title: &str, outcome: Outcome) -> StepReport {
+    StepReport { id: StepId::new(id), title: title.into(), outcome, seconds: 1.0 }
+}
+
+fn report(verdict: Verdict, steps: Vec<StepReport>) -> Report {
+    let mut report = Report::new("0.1.0", verdict, 0, "2026-11-22T20:00:00Z");
+    report.steps = steps;
+    report.addresses = vec!["192.168.1.10".into(), "fd00::10".into()];
+    report.links = BTreeMap::from([
+        ("Login".into(), "https://auth.homelab.home.arpa".into()),
+        ("Traefik".into(), "https://traefik.homelab.home.arpa".into()),
+    ]);
+    report.authority_fingerprint = Some(vec!["AB"; 32].join(":"));
+    report
+}
+
+fn handover() -> Handover {
+    Handover {
+        links: BTreeMap::new(),
+        portal: "https://auth.homelab.home.arpa".into(),
+        admin: "alex".into(),
+        domain: "homelab.home.arpa".into(),
+        local_authority: true,
+        show_once: Vec::new(),
+        addresses: Vec::new(),
+    }
+}
+
+/// No line is wider than a console, and nothing but ASCII is in it.
+fn fits(card: &str) {
+    for line in card.lines() {
+        assert!(line.len() < COLUMNS && line.is_ascii(), "{line}");
+    }
+}
+
+#[test]
+fn a_box_without_a_seed_says_where_to_put_one() {
+    let card = waiting("0.1.0", &["192.168.1.10".parse().unwrap()], &[]);
+    fits(&card);
+    assert_eq!(
+        card,
+        "===============================================================================
+ homelab 0.1.0: this box waits for its seed
+
+ Put a file `seed.toml` in one of these places; the box looks every 2 seconds:
+
+   SEED         the partition with this label on the box's own disk: any PC
+                shows it
+   HOMELAB-SEED a stick with this label (FAT labels are shorter: HOMELABSEED
+                does as well)
+   the image    before it is flashed: `homelab-image seed inject IMAGE
+                seed.toml`
+
+ Check it beforehand on your PC: `homelab-image seed check seed.toml`
+
+ Addresses      192.168.1.10
+===============================================================================
+"
+    );
+}
+
+#[test]
+fn trouble_and_a_missing_cable_are_told() {
+    let card = waiting("0.1.0", &[], &["the SEED partition cannot be read: bad sector".into()]);
+    assert!(
+        card.ends_with(
+            " Addresses      none yet: is the network cable plugged in?
+ Trouble        the SEED partition cannot be read: bad sector
+===============================================================================
+"
+        ),
+        "{card}"
+    );
+}
+
+#[test]
+fn a_refused_seed_shows_its_problems_and_no_secret() {
+    let mut problems = Problems::new("seed.toml", "[admin]\npassword = \"hunter2\"\n");
+    problems.push(Some(19..28), "the password is too short", "take at least 12 characters");
+    assert_eq!(
+        refused(&problems, "the SEED partition of this disk"),
+        "===============================================================================
+ homelab: the seed has 1 problem; nothing was changed
+
+ seed.toml:2:12: the password is too short
+  2 | password = \"*******\"
+    |            ^^^^^^^^^
+    = take at least 12 characters
+
+ Seed           the SEED partition of this disk
+ Next           correct the file; the box tries again as soon as it changes
+===============================================================================
+"
+    );
+}
+
+#[test]
+fn a_failure_says_what_why_and_what_next() {
+    let failed = Outcome::Failed {
+        causes: vec![
+            "cannot pull traefik:v3.7.11".into(),
+            "10.99.0.1:5000 refused the connection (tried 5 times in 61 s, the last time at 20:04)"
+                .into(),
+        ],
+        hint: "is the mirror of the seed switched on?".into(),
+    };
+    let report = report(
+        Verdict::Failed { step: StepId::new("images") },
+        vec![
+            step("clock", "Clock", Outcome::AlreadySo),
+            step("docker", "Docker", Outcome::Changed),
+            step("images", "Images: 12", failed),
+        ],
+    );
+    let stop = Stop::of(&report).unwrap();
+    let card = stopped(&stop, Next::Retry { seconds: 300, left: 3 });
+    fits(&card);
+    assert_eq!(
+        card,
+        "===============================================================================
+ homelab: step 3 of 3 failed: Images: 12
+
+ Why            cannot pull traefik:v3.7.11
+ because        10.99.0.1:5000 refused the connection (tried 5 times in 61 s,
+                the last time at 20:04)
+ Already done   the 2 steps before it; they are not done again
+ Way out        is the mirror of the seed switched on?
+ Report         REPORT.TXT on the SEED partition; `journalctl -u
+                homelab-install`
+
+ Next           press Enter to try again now; otherwise it is tried again in 5
+                min 0 s (3 tries left)
+===============================================================================
+"
+    );
+}
+
+#[test]
+fn a_run_that_did_not_fail_has_no_stop() {
+    assert_eq!(Stop::of(&report(Verdict::Installed, Vec::new())), None);
+}
+
+#[test]
+fn rescue_asks() {
+    let card = stopped(&rescue_without_report(), Next::Rescue);
+    fits(&card);
+    assert!(
+        card.ends_with(
+            " Rescue         several starts did not finish the install, so this one waits
+ Next           press Enter to try again, or type `shell` and Enter for a shell
+===============================================================================
+"
+        ),
+        "{card}"
+    );
+}
+
+#[test]
+fn the_end_says_where_to_go_and_whom_to_trust() {
+    let warned = Outcome::Warned { message: "nothing is lazy: the plugin is not there".into() };
+    let report = report(Verdict::Installed, vec![step("images", "Images: 12", warned)]);
+    let card = ready(&report, Some(&handover()));
+    fits(&card);
+    assert_eq!(
+        card,
+        "===============================================================================
+ homelab: the box is ready
+
+ Start here     https://auth.homelab.home.arpa (log in as alex)
+ Traefik        https://traefik.homelab.home.arpa
+ Addresses      192.168.1.10, fd00::10
+ Warning        nothing is lazy: the plugin is not there
+
+ Names          on your devices, homelab.home.arpa and every name below it must
+                lead to 192.168.1.10: an entry in the router's DNS
+ Trust          certificates come from the box's own authority. Fetch it: `ssh
+                alex@192.168.1.10 homelab authority > homelab-ca.pem`, compare
+                its SHA-256 fingerprint, then import it as an authority:
+                AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB
+                AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB
+ Later          `homelab status`, `homelab verify`, `homelab apply` on the box
+===============================================================================
+"
+    );
+}
