@@ -4,9 +4,21 @@
 //! in for the world ([`Runner`], [`Containers`], [`Web`], [`Clock`]); files are real and lie below
 //! [`Host::root`], which is `/` on the box and a temporary folder in tests.
 
+pub mod authority;
+pub mod clock;
 pub mod command;
+pub mod consoles;
 pub mod containers;
+pub mod disks;
 pub mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod files;
+pub mod key;
+pub mod password;
+pub mod random;
+pub mod systemd;
+pub mod users;
 pub mod web;
 
 use std::{
@@ -14,10 +26,12 @@ use std::{
     sync::Arc,
 };
 
-pub use command::{Command, Output, Runner};
-pub use containers::Containers;
+pub use clock::SystemClock;
+pub use command::{Command, Output, Runner, SystemRunner};
+pub use containers::{Containers, Docker};
+pub use disks::BootDisk;
 pub use error::{HostError, Result};
-pub use web::Web;
+pub use web::{SystemWeb, Web};
 
 /// The machine as the engine sees it.
 #[derive(Clone)]
@@ -35,10 +49,23 @@ pub struct Host {
 }
 
 impl Host {
+    /// This machine.
+    ///
+    /// # Errors
+    /// No event loop can be made for the container engine; whether that runs is not asked.
+    pub fn system() -> Result<Self> {
+        Ok(Self {
+            root: PathBuf::from("/"),
+            runner: Arc::new(SystemRunner),
+            containers: Arc::new(Docker::connect()?),
+            web: Arc::new(SystemWeb),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
     /// An absolute path of the box as a path of this process.
     pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
-        let absolute = absolute.as_ref();
-        self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
+        files::below(&self.root, absolute)
     }
 }
 

@@ -1,8 +1,24 @@
 //! Asks URLs of the box itself, through its proxy.
 
-use std::net::IpAddr;
+use std::{
+    io::Read as _,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use crate::Result;
+use reqwest::{
+    Certificate, Url,
+    blocking::{Client, Response},
+    header::LOCATION,
+    redirect::Policy,
+};
+
+use crate::{HostError, Result};
+
+/// How long a connection and an answer may take together.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a body is kept.
+const BODY: u64 = 4096;
 
 /// Asks URLs.
 pub trait Web: Send + Sync {
@@ -20,7 +36,7 @@ pub struct Question {
     pub url: String,
     /// The address that is connected to.
     pub connect: IpAddr,
-    /// PEM of the only authority that is trusted; none: the system's.
+    /// PEM of the only authority that is trusted; none: those of Mozilla's list.
     pub authority: Option<String>,
 }
 
@@ -33,4 +49,66 @@ pub struct Answer {
     pub location: Option<String>,
     /// The first 4 KiB of the body.
     pub body: String,
+}
+
+/// Asks over the network.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemWeb;
+
+impl Web for SystemWeb {
+    fn get(&self, question: &Question) -> Result<Answer> {
+        let failed = |message: String| HostError::Web { url: question.url.clone(), message };
+        let url = Url::parse(&question.url).map_err(|error| failed(error.to_string()))?;
+        let client = client(question, &url).map_err(|error| failed(cause(&error)))?;
+        let response = client.get(url).send().map_err(|error| failed(cause(&error)))?;
+        answer(response).map_err(|error| failed(cause(&error)))
+    }
+}
+
+/// A client for one question: nothing is shared, so neither cookies nor connections of an earlier
+/// answer can make a later one look good.
+fn client(question: &Question, url: &Url) -> reqwest::Result<Client> {
+    prepare_tls();
+    let mut builder = Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .timeout(TIMEOUT)
+        .user_agent(concat!("homelab/", env!("CARGO_PKG_VERSION")));
+    if let Some(authority) = &question.authority {
+        builder = builder.tls_built_in_root_certs(false);
+        for certificate in Certificate::from_pem_bundle(authority.as_bytes())? {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    if let Some(host) = url.host_str() {
+        // Port 0 leaves the port to the URL.
+        builder = builder.resolve(host, SocketAddr::new(question.connect, 0));
+    }
+    builder.build()
+}
+
+/// Tells rustls which cryptography to use. Our dependencies bring none of their own choice, so
+/// whoever makes a `reqwest` client calls this before; again is harmless.
+pub fn prepare_tls() {
+    // The error is the provider that was already there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn answer(response: Response) -> Result<Answer, std::io::Error> {
+    let status = response.status().as_u16();
+    let location = response.headers().get(LOCATION);
+    let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let mut body = Vec::new();
+    response.take(BODY).read_to_end(&mut body)?;
+    Ok(Answer { status, location, body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// The innermost cause, which is what a person can act on: `connection refused`, `invalid peer
+/// certificate: UnknownIssuer`. What `reqwest` wraps around it repeats the URL.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }

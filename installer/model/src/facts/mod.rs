@@ -1,5 +1,7 @@
 //! What this machine has: gathered by `host::probe`, kept as a value.
 
+pub mod lsblk;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;

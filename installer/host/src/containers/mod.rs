@@ -1,8 +1,13 @@
-//! The container engine, as far as we need it. Blocking; the real one is `bollard` inside.
+//! The container engine, as far as we need it. Blocking; the real one is [`Docker`].
+
+mod docker;
+mod pull;
 
 use std::time::Duration;
 
 use model::Digest;
+
+pub use docker::Docker;
 
 use crate::Result;
 
@@ -25,7 +30,19 @@ pub trait Containers: Send + Sync {
     ///
     /// # Errors
     /// The registry or the engine refused; transient failures were tried again before.
-    fn pull(&self, pull: &Pull, progress: &mut dyn FnMut(u64, u64)) -> Result<Image>;
+    fn pull(&self, pull: &Pull, progress: &mut dyn FnMut(u64, u64)) -> Result<Image> {
+        self.pull_with_news(pull, &mut |news| {
+            if let PullNews::Bytes { done, total } = news {
+                progress(done, total);
+            }
+        })
+    }
+
+    /// [`Containers::pull`] that tells about its retries too.
+    ///
+    /// # Errors
+    /// Those of [`Containers::pull`].
+    fn pull_with_news(&self, pull: &Pull, news: &mut dyn FnMut(PullNews)) -> Result<Image>;
 
     /// Names of all networks.
     ///
@@ -86,6 +103,35 @@ pub struct Pull {
     pub digest: Option<Digest>,
     /// The reference that the image bears afterwards.
     pub reference: String,
+}
+
+impl Pull {
+    /// Completes "Docker: cannot …".
+    fn action(&self) -> String {
+        match &self.digest {
+            Some(digest) => format!("pull {}@{digest}", self.repository),
+            None => format!("pull {}:{}", self.repository, self.tag),
+        }
+    }
+}
+
+/// What happens while an image is pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PullNews {
+    /// Bytes done and total of all layers so far known. Both fall back when a try begins anew.
+    Bytes {
+        /// On the box.
+        done: u64,
+        /// Known so far.
+        total: u64,
+    },
+    /// A try failed by something that may pass; the next begins after the pause.
+    Retry {
+        /// What the engine said.
+        cause: String,
+        /// How long until the next try.
+        pause: Duration,
+    },
 }
 
 /// A container of a Compose project.

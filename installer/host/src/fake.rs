@@ -1,0 +1,141 @@
+//! A host that does what its script says, for tests.
+//!
+//! ```no_run
+//! # fn main() {
+//! let folder = std::path::Path::new("/tmp/some-test");
+//! let fake = host::fake::host(folder);
+//! fake.runner.answer(["systemctl", "is-active"], "active\n");
+//! fake.runner.fail(["ufw"], 1, "ERROR: problem running");
+//! let host = fake.host();
+//! # }
+//! ```
+
+mod containers;
+mod runner;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use containers::{FakeContainers, Gate};
+pub use runner::{Ran, ScriptedRunner};
+
+use crate::{
+    Clock, Host, HostError, Result,
+    clock::rfc3339,
+    web::{Answer, Question, Web},
+};
+
+/// The parts of a scripted host; the test keeps them to script and to look.
+#[derive(Clone)]
+pub struct FakeHost {
+    /// The folder that stands for `/`.
+    pub root: PathBuf,
+    /// Programs.
+    pub runner: Arc<ScriptedRunner>,
+    /// The container engine.
+    pub containers: Arc<FakeContainers>,
+    /// URLs.
+    pub web: Arc<FakeWeb>,
+    /// Time.
+    pub clock: Arc<FakeClock>,
+}
+
+/// A scripted host whose files lie below `root`, which must exist.
+pub fn host(root: impl AsRef<Path>) -> FakeHost {
+    FakeHost {
+        root: root.as_ref().to_owned(),
+        runner: Arc::new(ScriptedRunner::default()),
+        containers: Arc::new(FakeContainers::default()),
+        web: Arc::new(FakeWeb::default()),
+        clock: Arc::new(FakeClock::default()),
+    }
+}
+
+impl FakeHost {
+    /// The host that code under test gets.
+    pub fn host(&self) -> Host {
+        Host {
+            root: self.root.clone(),
+            runner: self.runner.clone(),
+            containers: self.containers.clone(),
+            web: self.web.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+/// URLs with their answers; all others do not answer.
+#[derive(Default)]
+pub struct FakeWeb {
+    answers: Mutex<BTreeMap<String, Answer>>,
+    asked: Mutex<Vec<Question>>,
+}
+
+impl FakeWeb {
+    /// From now on this URL answers so.
+    pub fn answer(&self, url: &str, status: u16, location: Option<&str>, body: &str) {
+        let answer =
+            Answer { status, location: location.map(str::to_owned), body: body.to_owned() };
+        lock(&self.answers).insert(url.to_owned(), answer);
+    }
+
+    /// What was asked so far.
+    pub fn asked(&self) -> Vec<Question> {
+        lock(&self.asked).clone()
+    }
+}
+
+impl Web for FakeWeb {
+    fn get(&self, question: &Question) -> Result<Answer> {
+        lock(&self.asked).push(question.clone());
+        lock(&self.answers).get(&question.url).cloned().ok_or_else(|| HostError::Web {
+            url: question.url.clone(),
+            message: "connection refused".to_owned(),
+        })
+    }
+}
+
+/// A clock that only moves when somebody sleeps. It begins at 2026-11-22T20:33:00Z.
+pub struct FakeClock(AtomicI64);
+
+impl Default for FakeClock {
+    fn default() -> Self {
+        Self(AtomicI64::new(1_795_379_580_000))
+    }
+}
+
+impl FakeClock {
+    /// Sets the time, in seconds since the epoch.
+    pub fn set(&self, epoch: i64) {
+        self.0.store(epoch * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> String {
+        rfc3339(self.epoch())
+    }
+
+    fn epoch(&self) -> i64 {
+        self.0.load(Ordering::SeqCst) / 1000
+    }
+
+    fn sleep(&self, duration: Duration) {
+        let milliseconds = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
