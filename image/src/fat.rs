@@ -1,0 +1,205 @@
+//! FAT file systems inside the image: made, filled and read in process, always with the same bytes.
+
+use std::{
+    fmt::Debug,
+    io::{self, Read, Seek, Write},
+};
+
+use fatfs::{Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider};
+
+/// A clock that stands still, so that two builds agree.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedClock(DateTime);
+
+impl FixedClock {
+    /// A clock at `epoch` seconds since 1970, UTC. FAT cannot say a year before 1980.
+    pub fn at(epoch: i64) -> Self {
+        let floor = time::macros::datetime!(1980-01-01 0:00 UTC);
+        let now = time::OffsetDateTime::from_unix_timestamp(epoch).unwrap_or(floor).max(floor);
+        let year = u16::try_from(now.year()).unwrap_or(1980);
+        Self(DateTime {
+            date: Date { year, month: u8::from(now.month()).into(), day: now.day().into() },
+            time: Time {
+                hour: now.hour().into(),
+                min: now.minute().into(),
+                sec: now.second().into(),
+                millis: 0,
+            },
+        })
+    }
+}
+
+impl TimeProvider for FixedClock {
+    fn get_current_date(&self) -> Date {
+        self.0.date
+    }
+
+    fn get_current_date_time(&self) -> DateTime {
+        self.0
+    }
+}
+
+fn options(clock: FixedClock) -> FsOptions {
+    // The crate asks for a clock that lives for ever. Two words for each opened file system are
+    // small, and there is no other way to hand it a value that is only known at run time.
+    FsOptions::new().time_provider(Box::leak(Box::new(clock)))
+}
+
+/// What a new FAT file system is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Format<'a> {
+    /// At most eleven upper-case characters.
+    pub label: &'a str,
+    /// Serial number.
+    pub serial: u32,
+    /// FAT32 wants at least 65 525 clusters, FAT16 fewer.
+    pub kind: FatType,
+    /// Bytes of a cluster.
+    pub cluster: u32,
+}
+
+/// Makes a file system over the whole of `volume` and puts `files` (path with `/`, content) there
+/// in the given order; folders are made as they are needed.
+///
+/// # Errors
+/// The volume is too small or cannot be written.
+pub fn make<V: Read + Write + Seek>(
+    mut volume: V,
+    format: Format<'_>,
+    clock: FixedClock,
+    files: &[(String, Vec<u8>)],
+) -> io::Result<()> {
+    let mut label = [b' '; 11];
+    for (place, byte) in label.iter_mut().zip(format.label.bytes()) {
+        *place = byte;
+    }
+    let wanted = FormatVolumeOptions::new()
+        .volume_label(label)
+        .volume_id(format.serial)
+        .fat_type(format.kind)
+        .bytes_per_cluster(format.cluster);
+    fatfs::format_volume(&mut volume, wanted)?;
+    let system = FileSystem::new(volume, options(clock))?;
+    for (path, content) in files {
+        put_into(&system, path, content)?;
+    }
+    system.unmount()
+}
+
+/// Writes one file, replacing what it held.
+///
+/// # Errors
+/// The volume is no FAT file system, is full, or cannot be written.
+pub fn put<V: Read + Write + Seek>(
+    volume: V,
+    clock: FixedClock,
+    path: &str,
+    content: &[u8],
+) -> io::Result<()> {
+    let system = FileSystem::new(volume, options(clock))?;
+    put_into(&system, path, content)?;
+    system.unmount()
+}
+
+fn put_into<V: Read + Write + Seek>(
+    system: &FileSystem<V>,
+    path: &str,
+    content: &[u8],
+) -> io::Result<()> {
+    let mut folder = system.root_dir();
+    let mut parts: Vec<&str> = path.split('/').collect();
+    let name = parts.pop().unwrap_or_default();
+    for part in parts {
+        folder = folder.create_dir(part)?;
+    }
+    let mut file = folder.create_file(name)?;
+    file.truncate()?;
+    file.write_all(content)?;
+    file.flush()
+}
+
+/// Reads one file; none if it is not there.
+///
+/// # Errors
+/// The volume is no FAT file system, or cannot be read.
+pub fn get<V: Read + Write + Seek>(volume: V, path: &str) -> io::Result<Option<Vec<u8>>> {
+    // Access dates are off by default: reading writes nothing.
+    let system = FileSystem::new(volume, FsOptions::new())?;
+    let mut file = match system.root_dir().open_file(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(Some(content))
+}
+
+/// A read-only volume for [`get`]: writing to it is an error.
+#[derive(Debug)]
+pub struct ReadOnly<V>(pub V);
+
+impl<V: Read> Read for ReadOnly<V> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<V: Seek> Seek for ReadOnly<V> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+impl<V> Write for ReadOnly<V> {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "opened for reading"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn volume() -> Vec<u8> {
+        let mut volume = Cursor::new(vec![0; 8 << 20]);
+        let format =
+            Format { label: "SEED", serial: 0x1234_ABCD, kind: FatType::Fat16, cluster: 1024 };
+        let files = [
+            ("README.TXT".to_owned(), b"read me".to_vec()),
+            ("EFI/debian/grubenv".to_owned(), vec![b'#'; 1024]),
+            ("EFI/debian/grub.cfg".to_owned(), b"menu".to_vec()),
+        ];
+        make(&mut volume, format, FixedClock::at(1_790_000_000), &files).unwrap();
+        volume.into_inner()
+    }
+
+    #[test]
+    fn same_files_same_bytes() {
+        assert!(volume() == volume());
+    }
+
+    #[test]
+    fn files_read_back_and_are_replaced() {
+        let mut bytes = volume();
+        let read = |bytes: &[u8], path| get(ReadOnly(Cursor::new(bytes)), path).unwrap();
+        assert_eq!(read(&bytes, "EFI/debian/grub.cfg").unwrap(), b"menu");
+        assert_eq!(read(&bytes, "efi/DEBIAN/grubenv").unwrap().len(), 1024);
+        assert_eq!(read(&bytes, "seed.toml"), None);
+        put(Cursor::new(&mut bytes[..]), FixedClock::at(0), "README.TXT", b"ok").unwrap();
+        assert_eq!(read(&bytes, "README.TXT").unwrap(), b"ok");
+    }
+
+    #[test]
+    fn label_and_serial_stand_where_blkid_reads_them() {
+        let bytes = volume();
+        assert_eq!(bytes[0x27..0x2b], 0x1234_ABCD_u32.to_le_bytes());
+        assert_eq!(&bytes[0x2b..0x36], b"SEED       ");
+    }
+}
