@@ -2,9 +2,25 @@
 //!
 //! [`parse`] turns the text into a [`Seed`] or into every problem it has, each with its place.
 //! The fields here are the *checked* shape: whoever holds a `Seed` need not check again.
+//!
+//! ```text
+//! text --toml--> spanned tree --conform--> right shape --v1/*--> Seed
+//!                                 ^ keys            shape ^  ^ across
+//! ```
+//!
+//! [`keys`] is the one table of what a seed may say; [`redact`] masks what must not be shown.
 
+mod conform;
+pub mod keys;
 mod parse;
+mod reader;
+mod redact;
+mod secrets;
+mod shape;
+mod syntax;
 mod types;
+mod v1;
 
 pub use parse::{SCHEMA, parse};
+pub use redact::redact;
 pub use types::*;

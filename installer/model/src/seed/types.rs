@@ -85,9 +85,9 @@ pub enum AdminPassword {
     /// `password_hash = { linux = "$y$…", sso = "$argon2id$…" }`
     Hashes {
         /// For `/etc/shadow`, as crypt(5) writes it.
-        linux: Secret,
+        linux: SecretSource,
         /// For Authelia: an argon2id PHC string.
-        sso: Secret,
+        sso: SecretSource,
     },
 }
 
