@@ -17,6 +17,7 @@ pub mod facts;
 pub mod paths;
 pub mod plan;
 pub mod problem;
+pub mod render;
 pub mod report;
 pub mod secret;
 pub mod seed;

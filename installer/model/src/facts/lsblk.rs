@@ -115,11 +115,8 @@ fn bus(device: &Device) -> String {
 /// the number.
 pub fn partition_number(name: &str, disk: &str) -> Option<u32> {
     let rest = name.strip_prefix(disk)?;
-    let digits = if disk.ends_with(|c: char| c.is_ascii_digit()) {
-        rest.strip_prefix('p')?
-    } else {
-        rest
-    };
+    let digits =
+        if disk.ends_with(|c: char| c.is_ascii_digit()) { rest.strip_prefix('p')? } else { rest };
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 

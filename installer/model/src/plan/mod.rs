@@ -5,6 +5,10 @@
 
 mod action;
 mod make;
+mod secrets;
+mod select;
+mod storage;
+mod system;
 
 pub use action::*;
 pub use make::plan;

@@ -1,0 +1,186 @@
+//! Which stacks and services are deployed, in which order, and whether the machine can carry them.
+
+use crate::{
+    Problems,
+    catalogue::{CORE, Catalogue, Service, Stack, nearest, wish::Memory},
+    render::{Deployment, holds},
+    seed::Seed,
+};
+
+/// RAM that the system itself needs.
+const SYSTEM_MEMORY: u64 = 384 << 20;
+
+/// The outcome of the selection.
+#[derive(Debug)]
+pub(super) struct Selection<'a> {
+    /// In the order in which they start.
+    pub stacks: Vec<(&'a Stack, Vec<&'a Service>)>,
+    /// Services of enabled stacks that the seed gives no reason to deploy.
+    pub left_out: Vec<String>,
+}
+
+/// Selects; what the seed wants and the catalogue cannot give goes to `problems`.
+pub(super) fn select<'a>(
+    seed: &Seed,
+    catalogue: &'a Catalogue,
+    problems: &mut Problems,
+) -> Selection<'a> {
+    check_names(seed, catalogue, problems);
+    let enabled = |stack: &&Stack| match &seed.stacks.enable {
+        // The owner put an own stack there to have it.
+        Some(names) => stack.own || stack.name == CORE || names.contains(&stack.name),
+        None => true,
+    };
+    let enabled: Vec<&Stack> = catalogue.stacks.iter().filter(enabled).collect();
+    let ordered = order(&enabled, catalogue, problems);
+    let mut left_out = Vec::new();
+    let mut stacks = Vec::new();
+    for stack in ordered {
+        let services = services(seed, stack, problems, &mut left_out);
+        if !services.is_empty() {
+            stacks.push((stack, services));
+        }
+    }
+    check_core(&stacks, problems);
+    Selection { stacks, left_out }
+}
+
+fn check_names(seed: &Seed, catalogue: &Catalogue, problems: &mut Problems) {
+    let mut unknown = |kind: &str, name: &str, known: Vec<&str>, place: &str| {
+        let message = format!("{place} names the {kind} `{name}`, which this image does not have");
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it has: {}", known.join(", ")),
+        };
+        problems.push(None, message, hint);
+    };
+    for name in seed.stacks.enable.iter().flatten() {
+        if catalogue.stack(name).is_none() {
+            let known = catalogue.stacks.iter().map(|stack| stack.name.as_str()).collect();
+            unknown("stack", name, known, "`[stacks] enable`");
+        }
+    }
+    for name in &seed.stacks.disable {
+        if !catalogue.services().any(|(_, service)| service.name == *name) {
+            let known = catalogue.services().map(|(_, service)| service.name.as_str()).collect();
+            unknown("service", name, known, "`[stacks] disable`");
+        }
+    }
+}
+
+/// Each stack after those that it needs; otherwise the catalogue's order, which has core first.
+fn order<'a>(
+    enabled: &[&'a Stack],
+    catalogue: &Catalogue,
+    problems: &mut Problems,
+) -> Vec<&'a Stack> {
+    for stack in enabled {
+        for need in &stack.wish.needs {
+            if enabled.iter().any(|other| other.name == *need) {
+                continue;
+            }
+            let message = format!("the stack `{}` needs the stack `{need}`", stack.name);
+            let hint = match catalogue.stack(need) {
+                Some(_) => format!("add `{need}` to `[stacks] enable`"),
+                None => "this image does not have it".to_owned(),
+            };
+            problems.push(None, message, hint);
+        }
+    }
+    let mut ordered: Vec<&Stack> = Vec::new();
+    let mut waiting: Vec<&Stack> = enabled.to_vec();
+    while !waiting.is_empty() {
+        let ready = waiting.iter().position(|stack| {
+            !stack.wish.needs.iter().any(|need| waiting.iter().any(|other| other.name == *need))
+        });
+        let Some(ready) = ready else {
+            let names: Vec<&str> = waiting.iter().map(|stack| stack.name.as_str()).collect();
+            problems.push(None, format!("stacks need each other: {}", names.join(", ")), "");
+            break;
+        };
+        ordered.push(waiting.remove(ready));
+    }
+    ordered
+}
+
+fn services<'a>(
+    seed: &Seed,
+    stack: &'a Stack,
+    problems: &mut Problems,
+    left_out: &mut Vec<String>,
+) -> Vec<&'a Service> {
+    let disabled = |service: &Service| seed.stacks.disable.contains(&service.name);
+    let mut kept: Vec<&Service> = stack.services.iter().filter(|s| !disabled(s)).collect();
+    kept.retain(|service| {
+        let wanted = service.wish.when.as_ref().is_none_or(|condition| holds(condition, seed));
+        if !wanted {
+            left_out.push(service.name.clone());
+        }
+        wanted
+    });
+    // What shares the network of a service that is left out would have no way out, or worse, the
+    // wrong one.
+    loop {
+        let gone = kept.iter().position(|service| {
+            let host = service.network_of();
+            host.is_some_and(|host| left_out.iter().any(|name| name == host))
+        });
+        let Some(gone) = gone else { break };
+        left_out.push(kept.remove(gone).name.clone());
+    }
+    for service in &kept {
+        let needs = service.depends_on().into_iter().chain(service.network_of().map(str::to_owned));
+        for need in needs.filter(|need| seed.stacks.disable.contains(need)) {
+            problems.push(
+                None,
+                format!("`{}` needs `{need}`, which `[stacks] disable` names", service.name),
+                format!("enable `{need}`, or disable `{}` too", service.name),
+            );
+        }
+    }
+    kept
+}
+
+/// Nothing can be reached without the proxy, and nothing is safe without the login.
+fn check_core(stacks: &[(&Stack, Vec<&Service>)], problems: &mut Problems) {
+    let deployed = |wanted: fn(&Service) -> bool| {
+        stacks.iter().flat_map(|(_, services)| services).any(|service| wanted(service))
+    };
+    let has_urls = deployed(|service| service.wish.url.is_some());
+    let parts: [(&str, fn(&Service) -> bool); 2] = [
+        ("the reverse proxy", |service| service.wish.certificate.is_some()),
+        ("the login", |service| service.wish.oidc_provider.is_some()),
+    ];
+    for (what, is_part) in parts {
+        if has_urls && !deployed(is_part) {
+            let message = format!("{what} is disabled, but there are services with a URL");
+            problems.push(None, message, "remove it from `[stacks] disable`");
+        }
+    }
+}
+
+/// What everything deployed needs must fit into RAM, or the kernel kills what it likes.
+pub(super) fn check_memory(deployment: &Deployment<'_>, problems: &mut Problems) {
+    let need = |service: &Service| service.wish.memory.map_or(0, |memory| memory.0);
+    let services: Vec<&Service> = deployment.services().map(|(_, service)| service).collect();
+    let total: u64 = SYSTEM_MEMORY + services.iter().map(|service| need(service)).sum::<u64>();
+    if total <= deployment.facts.memory {
+        return;
+    }
+    let mut largest = services;
+    largest.sort_by_key(|service| (std::cmp::Reverse(need(service)), &service.name));
+    let largest: Vec<String> = largest
+        .iter()
+        .take(3)
+        .map(|service| format!("{} {}", service.name, Memory(need(service))))
+        .collect();
+    problems.push(
+        None,
+        format!(
+            "the services need {} of memory with the system, and this machine has {}",
+            Memory(total),
+            Memory(deployment.facts.memory)
+        ),
+        format!("disable some of them; the largest are {}", largest.join(", ")),
+    );
+}

@@ -1,0 +1,227 @@
+//! Folders and mounts.
+
+use super::{FileWish, FolderWish, MountWish, Storage, make::certificate_folders};
+use crate::{
+    Problems,
+    facts::{Disk, Facts, Volume},
+    paths,
+    render::Deployment,
+    secret::SecretRef,
+    seed::{DiskSelector, FileSystem, Mount, MountSource, Seed},
+};
+
+/// Where the shared data lies, and what may be mounted there.
+const PLACES: [&str; 3] = ["media", "downloads", "backups"];
+/// The group that all who work on media belong to.
+const MEDIA_GROUP: u32 = 4100;
+
+/// Root, folders and mounts; what cannot be mounted goes to `problems`.
+pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> Storage {
+    let seed = deployment.seed;
+    let mut mounts = Vec::new();
+    for (index, mount) in seed.mounts.iter().enumerate() {
+        mounts.extend(wish(index, mount, deployment.facts, problems));
+    }
+    let mut folders = vec![folder(paths::STACKS, 0o755, (0, 0))];
+    for folder in certificate_folders(deployment) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    for place in PLACES {
+        folders.push(folder(&format!("/mnt/{place}"), 0o2775, (0, MEDIA_GROUP)));
+    }
+    for mount in &seed.mounts {
+        // One disk for several: each has a folder on it, and its usual place leads there.
+        if !PLACES.iter().any(|place| mount.at == format!("/mnt/{place}")) {
+            folders.push(folder(&mount.at, 0o755, (0, 0)));
+        }
+        for held in &mount.holds {
+            let at = format!("{}/{held}", mount.at);
+            folders.push(folder(&at, 0o2775, (0, MEDIA_GROUP)));
+            mounts.push(MountWish {
+                at: format!("/mnt/{held}"),
+                what: at,
+                kind: "none".to_owned(),
+                options: "bind".to_owned(),
+                automount: false,
+                credentials: None,
+            });
+        }
+    }
+    Storage { grow_root: true, folders, mounts }
+}
+
+fn folder(path: &str, mode: u32, owner: (u32, u32)) -> FolderWish {
+    FolderWish { path: path.to_owned(), mode, owner }
+}
+
+/// Names of the passwords that mounts need.
+pub(super) fn passwords(seed: &Seed) -> Vec<SecretRef> {
+    seed.secrets()
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.0.starts_with("smb-"))
+        .collect()
+}
+
+fn wish(index: usize, mount: &Mount, facts: &Facts, problems: &mut Problems) -> Option<MountWish> {
+    let network = |what: &str, kind: &str, options: String, credentials| MountWish {
+        at: mount.at.clone(),
+        what: what.to_owned(),
+        kind: kind.to_owned(),
+        options,
+        automount: true,
+        credentials,
+    };
+    match &mount.source {
+        MountSource::Nfs(what) => {
+            let options = "_netdev,nofail,soft,timeo=150,nosuid,nodev".to_owned();
+            Some(network(what, "nfs", options, None))
+        }
+        MountSource::Smb { share, user, password } => {
+            let mut options = "_netdev,nofail,nosuid,nodev,uid=0".to_owned();
+            options += &format!(",gid={MEDIA_GROUP},file_mode=0664,dir_mode=0775");
+            let credentials = user.as_ref().map(|user| {
+                let path = format!("/etc/homelab/mounts/smb-{}", index + 1);
+                options += &format!(",credentials={path}");
+                let mut text = format!("username={user}\n");
+                if password.is_some() {
+                    let secret = SecretRef::new(format!("smb-{}-password", index + 1));
+                    text += &format!("password={}\n", secret.placeholder());
+                }
+                FileWish { path, mode: 0o600, owner: (0, 0), text }
+            });
+            if credentials.is_none() {
+                options += ",guest";
+            }
+            Some(network(share, "cifs", options, credentials))
+        }
+        MountSource::Disk { selector, filesystem, wipe } => {
+            let uuid = file_system(mount, selector, *filesystem, wipe.is_some(), facts, problems)?;
+            Some(MountWish {
+                at: mount.at.clone(),
+                what: format!("UUID={uuid}"),
+                kind: filesystem_word(*filesystem).to_owned(),
+                // A box whose data disk is missing must still start and say so.
+                options: "nofail,nosuid,nodev,noatime".to_owned(),
+                automount: false,
+                credentials: None,
+            })
+        }
+    }
+}
+
+fn filesystem_word(filesystem: FileSystem) -> &'static str {
+    match filesystem {
+        FileSystem::Ext4 => "ext4",
+        FileSystem::Xfs => "xfs",
+        FileSystem::Btrfs => "btrfs",
+    }
+}
+
+/// UUID of the one file system that the selector means.
+fn file_system(
+    mount: &Mount,
+    selector: &DiskSelector,
+    wanted: FileSystem,
+    may_wipe: bool,
+    facts: &Facts,
+    problems: &mut Problems,
+) -> Option<String> {
+    let at = &mount.at;
+    if let DiskSelector::Uuid(uuid) = selector {
+        let found = volumes(facts).any(|(_, volume)| volume.uuid.as_deref() == Some(uuid));
+        if !found {
+            let message = format!("`{at}`: no file system has the UUID `{uuid}`");
+            problems.push(None, message, candidates(facts));
+        }
+        return found.then(|| uuid.clone());
+    }
+    let (shown, matching): (String, Vec<&Disk>) = match selector {
+        DiskSelector::Serial(serial) => (
+            format!("serial:{serial}"),
+            facts.disks.iter().filter(|disk| disk.serial == *serial).collect(),
+        ),
+        DiskSelector::ById(id) => (
+            format!("by-id:{id}"),
+            facts.disks.iter().filter(|disk| disk.ids.contains(id)).collect(),
+        ),
+        DiskSelector::Uuid(_) => return None,
+    };
+    let disk = match matching[..] {
+        [disk] => disk,
+        [] => {
+            problems.push(None, format!("`{at}`: no disk is `{shown}`"), candidates(facts));
+            return None;
+        }
+        _ => {
+            let names: Vec<String> = matching.iter().map(|disk| describe(disk)).collect();
+            let message = format!("`{at}`: {} disks are `{shown}`", matching.len());
+            problems.push(None, message, format!("they are {}", names.join(", ")));
+            return None;
+        }
+    };
+    if disk.boot {
+        let message = format!("`{at}`: `{shown}` is the disk that the box runs from");
+        problems.push(None, message, candidates(facts));
+        return None;
+    }
+    let kind = filesystem_word(wanted);
+    let fits = |volume: &&Volume| volume.signature.as_deref() == Some(kind);
+    let fitting: Vec<&Volume> = disk.contents.iter().filter(fits).collect();
+    match fitting[..] {
+        [Volume { uuid: Some(uuid), .. }] => Some(uuid.clone()),
+        [] => {
+            let hint = match may_wipe {
+                // Consent is given, but nothing here formats yet: refuse rather than forget.
+                true => "this version formats no disks; make the file system by hand",
+                false => "name the file system that is there, or make one by hand",
+            };
+            let there: Vec<String> = disk.contents.iter().map(contents).collect();
+            let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };
+            let message = format!("`{at}`: `{shown}` has no {kind} file system but {there}");
+            problems.push(None, message, hint);
+            None
+        }
+        _ => {
+            let names: Vec<String> = fitting.iter().map(|volume| contents(volume)).collect();
+            let message = format!("`{at}`: `{shown}` has {} {kind} file systems", fitting.len());
+            let hint = format!("select one by `uuid:…`: {}", names.join(", "));
+            problems.push(None, message, hint);
+            None
+        }
+    }
+}
+
+fn volumes(facts: &Facts) -> impl Iterator<Item = (&Disk, &Volume)> {
+    facts.disks.iter().flat_map(|disk| disk.contents.iter().map(move |volume| (disk, volume)))
+}
+
+/// What could be meant: every disk but the box's own.
+fn candidates(facts: &Facts) -> String {
+    let others: Vec<String> = facts.disks.iter().filter(|disk| !disk.boot).map(describe).collect();
+    match others.is_empty() {
+        true => "this machine has no other disk than its own".to_owned(),
+        false => format!("this machine has {}", others.join("; ")),
+    }
+}
+
+fn describe(disk: &Disk) -> String {
+    let serial = match disk.serial.is_empty() {
+        true => disk.ids.first().map_or("no serial".to_owned(), |id| format!("by-id:{id}")),
+        false => format!("serial:{}", disk.serial),
+    };
+    let model = if disk.model.is_empty() { &disk.name } else { &disk.model };
+    let there: Vec<String> = disk.contents.iter().map(contents).collect();
+    let there = if there.is_empty() { "empty".to_owned() } else { there.join(", ") };
+    format!("{serial} ({}, {} GB, {there})", model.trim(), disk.size / 1_000_000_000)
+}
+
+fn contents(volume: &Volume) -> String {
+    let kind = volume.signature.as_deref().unwrap_or("nothing known");
+    match &volume.uuid {
+        Some(uuid) => format!("{kind} uuid:{uuid}"),
+        None => kind.to_owned(),
+    }
+}
