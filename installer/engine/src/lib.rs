@@ -1,1 +1,30 @@
-//! placeholder
+//! Drives a plan through the host: check, guard, apply, verify.
+//!
+//! ```text
+//! Plan --prepare--> the plan to carry out --run--> Report
+//!                        |                   \--> Events to a Sink
+//!                    the journal
+//! ```
+//!
+//! [`prepare`] decides between a new plan and one that was cut off, [`run`] carries it out,
+//! [`verify`] only looks, [`publish`] puts the report where people find it. What each step does
+//! stands in `steps`, one file each; how they are strung together in `run`.
+
+pub mod context;
+pub mod failure;
+pub mod journal;
+mod publish;
+mod reach;
+mod redact;
+mod run;
+mod scene;
+pub mod sink;
+pub mod state;
+mod steps;
+
+pub use context::{Context, Folder, Medium};
+pub use failure::{Failure, Trouble};
+pub use journal::{Journal, prepare};
+pub use publish::publish;
+pub use run::{run, verify};
+pub use sink::{Fan, JsonLines, Listener, Silence, Sink};

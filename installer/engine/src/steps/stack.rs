@@ -1,0 +1,237 @@
+//! A Compose project is up and healthy.
+//!
+//! `docker compose` makes the containers; whether they are well is asked of the engine itself, by
+//! events, with a deadline for each service. Services that sleep until asked for are created and
+//! left alone.
+
+mod wait;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use host::{
+    Command,
+    containers::{Container, Health},
+};
+use model::plan::{ServiceWish, StackWish};
+
+use crate::{
+    failure::{Result, Trouble},
+    scene::{Progress, Scene},
+    state::{Applied, Kept as _},
+    steps::{Doing, Holding},
+};
+
+/// Seconds that Compose may take besides the services' own deadlines.
+const COMPOSE: u64 = 300;
+
+pub(crate) struct Doer<'a>(pub &'a StackWish);
+
+impl Doing for Doer<'_> {
+    fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
+        let mut holding = Holding::default();
+        let containers = scene.host().containers.project(&self.0.name)?;
+        for service in &self.0.services {
+            match containers.iter().find(|container| container.service == service.name) {
+                None => holding.lacks(format!("{} has no container", service.name)),
+                Some(container) => {
+                    let state = Standing::of(service, container);
+                    holding.need(state == Standing::Good, || {
+                        format!("{} {}", service.name, describe(container))
+                    });
+                }
+            }
+        }
+        for orphan in self.orphans(&containers) {
+            holding.lacks(format!("{orphan} of an earlier plan has a container"));
+        }
+        let applied = Applied::load(scene.host())?;
+        let known = applied.stacks.get(&self.0.name);
+        for service in &self.0.services {
+            let started_with = known.and_then(|known| known.get(&service.name));
+            holding.need(started_with == Some(&service.configuration), || {
+                format!("{} was not started with this configuration", service.name)
+            });
+        }
+        // The dearest look comes last, and only if all others are content.
+        if holding.is_so() {
+            self.compare_with_compose(&containers, scene, &mut holding)?;
+        }
+        Ok(holding)
+    }
+
+    fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
+        let before = self.ids(scene)?;
+        if self.0.services.iter().any(|service| service.lazy) {
+            progress.note("creating containers");
+            self.up(scene, self.compose().args(["create", "--pull", "never", "--remove-orphans"]))?;
+        }
+        let awake: Vec<&str> =
+            self.0.services.iter().filter(|s| !s.lazy).map(|s| &*s.name).collect();
+        if !awake.is_empty() {
+            progress.note("starting containers");
+            let up = ["up", "--detach", "--pull", "never", "--remove-orphans"];
+            let names: &[&str] = if awake.len() == self.0.services.len() { &[] } else { &awake };
+            self.up(scene, self.compose().args(up).args(names))?;
+        }
+        self.settle_configuration(&before, scene, progress)?;
+        wait::until_healthy(self.0, scene, progress)
+    }
+}
+
+impl Doer<'_> {
+    fn compose(&self) -> Command {
+        let folder = &self.0.folder;
+        Command::new("docker").args(["compose", "--project-name", &self.0.name]).args([
+            "--project-directory",
+            folder,
+            "--file",
+            &format!("{folder}/compose.yaml"),
+        ])
+    }
+
+    /// Runs Compose; its failure is told with the service that is at fault, if there is one.
+    fn up(&self, scene: &Scene<'_>, command: Command) -> Result<()> {
+        // Compose itself waits for services that others depend on.
+        let seconds = COMPOSE + self.0.services.iter().map(|s| s.deadline).sum::<u64>();
+        let failed = match scene.run(command.timeout(Duration::from_secs(seconds))) {
+            Ok(_) => return Ok(()),
+            Err(trouble) => trouble,
+        };
+        let bad = scene.host().containers.project(&self.0.name).ok().and_then(|containers| {
+            containers.into_iter().find(|container| {
+                container.health == Some(Health::Unhealthy)
+                    || container.exit.is_some_and(|status| status != 0)
+            })
+        });
+        Err(match bad {
+            Some(container) => wait::told(&container, &failed.to_string(), scene),
+            None => failed.hinted(format!(
+                "`cd {} && docker compose up -d` shows the same at work",
+                self.0.folder
+            )),
+        })
+    }
+
+    /// Service to container id.
+    fn ids(&self, scene: &Scene<'_>) -> Result<BTreeMap<String, String>> {
+        let containers = scene.host().containers.project(&self.0.name)?;
+        Ok(containers.into_iter().map(|container| (container.service, container.id)).collect())
+    }
+
+    /// A container that was there before and reads its configuration only when it starts is
+    /// started anew when that has changed. What is saved after each keeps a cut from doing it
+    /// twice.
+    fn settle_configuration(
+        &self,
+        before: &BTreeMap<String, String>,
+        scene: &Scene<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<()> {
+        let mut applied = Applied::load(scene.host())?;
+        let containers = scene.host().containers.project(&self.0.name)?;
+        for service in &self.0.services {
+            let known = applied.stacks.get(&self.0.name).and_then(|s| s.get(&service.name));
+            if known == Some(&service.configuration) {
+                continue;
+            }
+            let container = containers.iter().find(|c| c.service == service.name);
+            let Some(container) = container else { continue };
+            if container.running && before.get(&service.name) == Some(&container.id) {
+                progress.note(format!("restarting {}", service.name));
+                scene.host().containers.restart(&container.id)?;
+            }
+            applied
+                .stacks
+                .entry(self.0.name.clone())
+                .or_default()
+                .insert(service.name.clone(), service.configuration.clone());
+            applied.save(scene.host())?;
+        }
+        Ok(())
+    }
+
+    fn orphans<'b>(&self, containers: &'b [Container]) -> Vec<&'b str> {
+        let wanted = |name: &str| self.0.services.iter().any(|service| service.name == name);
+        containers.iter().map(|c| &*c.service).filter(|name| !wanted(name)).collect()
+    }
+
+    /// Was each container made from the present Compose file and the present image?
+    fn compare_with_compose(
+        &self,
+        containers: &[Container],
+        scene: &Scene<'_>,
+        holding: &mut Holding,
+    ) -> Result<()> {
+        if containers.is_empty() {
+            return Ok(());
+        }
+        let planned = scene.run(self.compose().args(["config", "--hash", "*"]))?.stdout;
+        let planned: BTreeMap<&str, &str> =
+            planned.lines().filter_map(|line| line.split_once(' ')).collect();
+        let format = "{{index .Config.Labels \"com.docker.compose.service\"}} \
+                      {{index .Config.Labels \"com.docker.compose.config-hash\"}} \
+                      {{.Config.Image}} {{.Image}}";
+        let inspect = Command::new("docker").args(["inspect", "--format", format]);
+        let made = scene.run(inspect.args(containers.iter().map(|c| &*c.id)))?.stdout;
+        for line in made.lines() {
+            let [service, hash, reference, image] = line.split_whitespace().collect::<Vec<_>>()[..]
+            else {
+                return Err(Trouble::new(format!("`docker inspect` printed `{line}`"), ""));
+            };
+            holding.need(planned.get(service) == Some(&hash), || {
+                format!("{service} was made from another Compose file")
+            });
+            let now = scene.host().containers.image(reference)?;
+            holding.need(now.is_none_or(|now| now.id == image), || {
+                format!("{service} was made from an older {reference}")
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How a container stands to what is wanted of its service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Good,
+    /// It may still become good.
+    Coming,
+    /// The engine starts it again and again.
+    Looping,
+}
+
+/// So many restarts are no bad start any more.
+const LOOP: u64 = 5;
+
+impl Standing {
+    fn of(service: &ServiceWish, container: &Container) -> Self {
+        let sleeps = service.lazy && !container.running;
+        let healthy = matches!(container.health, None | Some(Health::Healthy));
+        if sleeps || container.running && healthy {
+            Self::Good
+        } else if container.restarts >= LOOP {
+            Self::Looping
+        } else {
+            Self::Coming
+        }
+    }
+}
+
+/// `is starting`, `exited with 1 after 5 restarts`…
+fn describe(container: &Container) -> String {
+    let state = match (container.running, container.health, container.exit) {
+        (true, Some(Health::Unhealthy), _) => "is unhealthy".to_owned(),
+        (true, Some(Health::Starting), _) => "is not healthy yet".to_owned(),
+        (true, _, _) => "is running".to_owned(),
+        (false, _, Some(status)) if container.started > 0 => format!("exited with {status}"),
+        (false, _, _) => "was never started".to_owned(),
+    };
+    match container.restarts {
+        0 => state,
+        1 => format!("{state} after 1 restart"),
+        more => format!("{state} after {more} restarts"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+use super::*;
+
+fn container() -> Container {
+    Container {
+        name: "traefik".into(),
+        service: "traefik".into(),
+        id: "c1".into(),
+        image: "sha256:1".into(),
+        running: true,
+        exit: None,
+        health: Some(Health::Healthy),
+        started: 100,
+        restarts: 0,
+    }
+}
+
+fn service(lazy: bool) -> ServiceWish {
+    let configuration = model::Digest::of("");
+    ServiceWish { name: "traefik".into(), deadline: 60, lazy, configuration }
+}
+
+#[test]
+fn healthy_running_or_asleep_is_good() {
+    let well = container();
+    let plain = Container { health: None, ..container() };
+    let starting = Container { health: Some(Health::Starting), ..container() };
+    let stopped = Container { running: false, exit: Some(137), ..container() };
+    let looping = Container { running: false, exit: Some(1), restarts: 5, ..container() };
+    for (container, awake, asleep) in [
+        (&well, Standing::Good, Standing::Good),
+        (&plain, Standing::Good, Standing::Good),
+        (&starting, Standing::Coming, Standing::Coming),
+        (&stopped, Standing::Coming, Standing::Good),
+        (&looping, Standing::Looping, Standing::Good),
+    ] {
+        assert_eq!(Standing::of(&service(false), container), awake, "{container:?}");
+        assert_eq!(Standing::of(&service(true), container), asleep, "lazy {container:?}");
+    }
+}
+
+#[test]
+fn states_are_told_in_words() {
+    let stopped = Container { running: false, exit: Some(1), restarts: 3, ..container() };
+    let created = Container { running: false, exit: Some(0), started: 0, ..container() };
+    let unhealthy = Container { health: Some(Health::Unhealthy), restarts: 1, ..container() };
+    assert_eq!(describe(&container()), "is running");
+    assert_eq!(describe(&stopped), "exited with 1 after 3 restarts");
+    assert_eq!(describe(&created), "was never started");
+    assert_eq!(describe(&unhealthy), "is unhealthy after 1 restart");
+}

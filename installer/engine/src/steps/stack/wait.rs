@@ -1,0 +1,96 @@
+//! Waits until the services of a stack are well.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use host::containers::Container;
+use model::{plan::StackWish, report::Unit};
+
+use crate::{
+    failure::{Result, Trouble},
+    scene::{Progress, Scene},
+    steps::stack::{Standing, describe},
+};
+
+/// Log lines in an error.
+const LINES: usize = 15;
+/// Longest wait for an event before we look anyway: one may have come between two looks.
+const LOOK: u64 = 5;
+/// Seconds that a container may be down, though nobody restarts it, before it counts as failed.
+const DOWN: i64 = 10;
+
+/// Returns when every service is healthy, or runs if it declares no health check.
+pub(super) fn until_healthy(
+    stack: &StackWish,
+    scene: &Scene<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    let host = scene.host();
+    let begun = host.clock.epoch();
+    let mut down_since: BTreeMap<String, i64> = BTreeMap::new();
+    let mut told = None;
+    loop {
+        let containers = host.containers.project(&stack.name)?;
+        let now = host.clock.epoch();
+        let mut waiting = Vec::new();
+        let mut left = u64::MAX;
+        for service in &stack.services {
+            let container = containers.iter().find(|c| c.service == service.name);
+            let Some(container) = container else {
+                return Err(Trouble::new(
+                    format!("Compose made no container for {}", service.name),
+                    format!("look at `{}/compose.yaml`", stack.folder),
+                ));
+            };
+            match Standing::of(service, container) {
+                Standing::Good => {
+                    down_since.remove(&service.name);
+                    continue;
+                }
+                Standing::Looping => {
+                    return Err(self::told(container, "it does not stay up", scene));
+                }
+                Standing::Coming => {}
+            }
+            if container.running {
+                down_since.remove(&service.name);
+            } else {
+                let since = *down_since.entry(service.name.clone()).or_insert(now);
+                if container.restarts == 0 && now - since >= DOWN {
+                    return Err(self::told(container, "it does not run", scene));
+                }
+            }
+            // From its start, but never from before we asked for it: a restart by the engine
+            // gives it no new time.
+            let over = u64::try_from(now - begun).unwrap_or_default();
+            if over >= service.deadline {
+                let text = format!("it is not healthy after {} s", service.deadline);
+                return Err(self::told(container, &text, scene));
+            }
+            left = left.min(service.deadline - over);
+            waiting.push(&*service.name);
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let total = stack.services.len() as u64;
+        let note = format!("waiting for {}", waiting.join(", "));
+        if told.as_ref() != Some(&note) {
+            progress.tell(total - waiting.len() as u64, total, Unit::Items, note.clone());
+            told = Some(note);
+        }
+        host.containers.wait_for_event(Duration::from_secs(left.clamp(1, LOOK)))?;
+    }
+}
+
+/// A container that failed, with the last lines of its log.
+pub(super) fn told(container: &Container, why: &str, scene: &Scene<'_>) -> Trouble {
+    let logs = match scene.host().containers.logs(&container.id, LINES) {
+        Ok(logs) if logs.trim().is_empty() => "it logged nothing".to_owned(),
+        Ok(logs) => format!("its last log lines:\n{}", logs.trim_end()),
+        Err(error) => format!("its log cannot be read ({error})"),
+    };
+    Trouble::new(
+        format!("{} {}: {why}; {logs}", container.service, describe(container)),
+        format!("`docker logs {}` shows all of it", container.name),
+    )
+}
