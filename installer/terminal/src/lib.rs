@@ -12,6 +12,7 @@ pub mod bars;
 pub mod card;
 pub mod console;
 pub mod number;
+pub mod plan;
 pub mod problems;
 pub mod progress;
 pub mod sheet;
