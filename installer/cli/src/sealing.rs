@@ -1,0 +1,123 @@
+//! Sealing: the accepted seed is copied to the root disk before the first change, and every later
+//! try uses that copy, whatever became of the medium.
+//!
+//! The secrets that the seed does not hold itself are kept first; the rename of the sealed seed
+//! is the moment that counts. A cut before it leaves an unclaimed box with a few files that the
+//! next sealing replaces.
+
+use std::{collections::BTreeMap, path::Path};
+
+use host::{Host, files};
+use model::{Digest, Secret, paths, secret::SecretRef};
+use serde::{Deserialize, Serialize};
+
+/// Where the accepted seed came from, for `homelab status`.
+const ACCEPTED: &str = "/var/lib/homelab/accepted.json";
+
+/// What was accepted, when, and from where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Digest of the text as it was accepted.
+    pub digest: Digest,
+    /// Where it came from, as a part of a sentence.
+    pub source: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+}
+
+/// Seals a seed.
+///
+/// # Errors
+/// The root disk cannot be written.
+pub fn seal(
+    host: &Host,
+    text: &str,
+    source: &str,
+    foreign: &BTreeMap<SecretRef, Secret>,
+) -> host::Result<Accepted> {
+    let accepted =
+        Accepted { digest: Digest::of(text), source: source.to_owned(), at: host.clock.now() };
+    files::ensure_folder(host.path("/etc/homelab"), 0o755, (0, 0))?;
+    files::ensure_folder(host.path(paths::SECRETS), 0o700, (0, 0))?;
+    files::ensure_folder(host.path(paths::STATE), 0o755, (0, 0))?;
+    for (name, secret) in foreign {
+        let path = host.path(paths::SECRETS).join(&name.0);
+        files::write_atomic(path, secret.reveal(), 0o600, (0, 0))?;
+    }
+    let about = serde_json::to_vec_pretty(&accepted)
+        .map_err(|error| host::HostError::Other(error.to_string()))?;
+    files::write_atomic(host.path(ACCEPTED), about, 0o644, (0, 0))?;
+    files::write_atomic(host.path(paths::SEED), text, 0o600, (0, 0))?;
+    Ok(accepted)
+}
+
+/// The sealed seed's text; none: nobody has claimed this box.
+///
+/// # Errors
+/// It is there but cannot be read.
+pub fn sealed(host: &Host) -> host::Result<Option<String>> {
+    files::read_text_optional(host.path(paths::SEED))
+}
+
+/// What is known about the sealed seed's origin.
+pub fn accepted(host: &Host) -> Option<Accepted> {
+    let bytes = files::read_optional(host.path(ACCEPTED)).ok().flatten()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// A file that the sealed seed names; a relative path lies beside it.
+///
+/// # Errors
+/// Why it cannot be had, in one sentence.
+pub fn file(host: &Host, path: &Path) -> Result<String, String> {
+    let place = match path.is_absolute() {
+        true => host.path(path),
+        false => host.path("/etc/homelab").join(path),
+    };
+    let text = files::read_text_optional(&place).map_err(|error| error.to_string())?;
+    text.ok_or_else(|| format!("`{}` is not there", place.display()))
+}
+
+/// A secret that was kept.
+pub fn kept(host: &Host, name: &SecretRef) -> Option<Secret> {
+    let path = host.path(paths::SECRETS).join(&name.0);
+    files::read_text_optional(path).ok().flatten().map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::testing::host_in;
+
+    #[test]
+    fn the_sealed_copy_is_private_whole_and_has_its_origin() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = host_in(folder.path());
+        assert_eq!(sealed(&host).unwrap(), None);
+        let foreign = BTreeMap::from([(SecretRef::new("admin-password"), Secret::new("pw"))]);
+        let accepted_now = seal(&host, "schema = 1\n", "the SEED partition", &foreign).unwrap();
+        assert_eq!(accepted_now.digest, Digest::of("schema = 1\n"));
+        assert_eq!(sealed(&host).unwrap().as_deref(), Some("schema = 1\n"));
+        assert_eq!(accepted(&host), Some(accepted_now));
+        assert_eq!(kept(&host, &SecretRef::new("admin-password")).unwrap().reveal(), "pw");
+        for path in [paths::SEED, "/etc/homelab/secrets/admin-password"] {
+            let mode = fs::metadata(host.path(path)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_cut_left_behind_is_no_seed() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = host_in(folder.path());
+        fs::create_dir_all(host.path("/etc/homelab/secrets")).unwrap();
+        fs::write(host.path("/etc/homelab/.homelab-x1"), "schema = 1\n[adm").unwrap();
+        fs::write(host.path("/etc/homelab/secrets/admin-password"), "old").unwrap();
+        assert_eq!(sealed(&host).unwrap(), None);
+        let foreign = BTreeMap::from([(SecretRef::new("admin-password"), Secret::new("new"))]);
+        seal(&host, "schema = 1\n", "a stick", &foreign).unwrap();
+        assert_eq!(kept(&host, &SecretRef::new("admin-password")).unwrap().reveal(), "new");
+    }
+}
