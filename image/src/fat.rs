@@ -5,7 +5,9 @@ use std::{
     io::{self, Read, Seek, Write},
 };
 
-use fatfs::{Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider};
+use fatfs::{
+    Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider,
+};
 
 /// A clock that stands still, so that two builds agree.
 #[derive(Debug, Clone, Copy)]

@@ -79,8 +79,15 @@ mod tests {
     fn same_name_same_identifiers_and_all_differ() {
         let one = Identifiers::derive("homelab 1 amd64");
         assert_eq!(one, Identifiers::derive("homelab 1 amd64"));
-        let uuids =
-            [one.disk, one.bios_boot, one.efi, one.root, one.seed, one.root_filesystem, one.root_hash_seed];
+        let uuids = [
+            one.disk,
+            one.bios_boot,
+            one.efi,
+            one.root,
+            one.seed,
+            one.root_filesystem,
+            one.root_hash_seed,
+        ];
         let distinct: std::collections::BTreeSet<_> = uuids.iter().collect();
         assert_eq!(distinct.len(), uuids.len());
         assert_ne!(one.disk, Identifiers::derive("homelab 2 amd64").disk);

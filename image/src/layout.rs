@@ -79,9 +79,9 @@ impl Layout {
     /// # Errors
     /// The disk cannot be written.
     pub fn write<F: Read + Write + Seek>(self, disk: &mut F, ids: &Identifiers) -> Result<()> {
-        let failed = |error| ImageError::Other(format!("cannot write the partition table: {error}"));
-        let mut table =
-            GPT::new_from(disk, SECTOR, ids.disk.to_bytes_le()).map_err(failed)?;
+        let failed =
+            |error| ImageError::Other(format!("cannot write the partition table: {error}"));
+        let mut table = GPT::new_from(disk, SECTOR, ids.disk.to_bytes_le()).map_err(failed)?;
         let partitions = [
             (partition::BIOS_BOOT, kind::BIOS_BOOT, ids.bios_boot, self.bios_boot, "bios-boot"),
             (partition::EFI, kind::EFI, ids.efi, self.efi, "efi"),
@@ -153,9 +153,14 @@ mod tests {
         layout.write(&mut disk, &ids).unwrap();
         let (id, partitions) = read(&mut disk).unwrap();
         assert_eq!(id, ids.disk);
-        let found: Vec<_> =
-            partitions.iter().map(|p| (p.number, p.name.as_str(), p.extent.start / MIB, p.extent.length / MIB)).collect();
-        assert_eq!(found, [(1, "bios-boot", 1, 1), (2, "efi", 2, 3), (3, "root", 7, 4), (4, "seed", 5, 2)]);
+        let found: Vec<_> = partitions
+            .iter()
+            .map(|p| (p.number, p.name.as_str(), p.extent.start / MIB, p.extent.length / MIB))
+            .collect();
+        assert_eq!(
+            found,
+            [(1, "bios-boot", 1, 1), (2, "efi", 2, 3), (3, "root", 7, 4), (4, "seed", 5, 2)]
+        );
         // The backup alone is enough.
         disk.get_mut()[512..1024].fill(0);
         assert_eq!(read(&mut disk).unwrap().1, partitions);

@@ -112,8 +112,12 @@ fn image(root: &mut Table<'_>, problems: &mut Problems) -> Option<Image> {
     let mut table = root.table("image", &keys, problems)?;
     let name = table.text("name", word, "use a-z, 0-9 and hyphens", problems);
     let version = table.text("version", version, "use digits, letters, `.`, `~` and `+`", problems);
-    let architecture =
-        table.text("architecture", |text| text == "amd64", "only `amd64` can be built yet", problems);
+    let architecture = table.text(
+        "architecture",
+        |text| text == "amd64",
+        "only `amd64` can be built yet",
+        problems,
+    );
     let epoch = table.datetime("epoch", problems).and_then(|(text, span)| {
         let parsed = time::OffsetDateTime::parse(&text, &Rfc3339).map(|t| t.unix_timestamp());
         match parsed {
@@ -140,8 +144,10 @@ fn debian(root: &mut Table<'_>, problems: &mut Problems) -> Option<Debian> {
     let packages = table.texts("packages", package, "write a name as `apt-get` takes it", problems);
     let locales = table.texts("locales", locale, "write it like `en_US.UTF-8`", problems);
     let path = |text: &str| text.starts_with('/') && !text.contains([',', '\n', '\'']);
-    let exclude = table.texts("exclude", path, "write an absolute path; `*` may stand in it", problems);
-    let include = table.texts("include", path, "write an absolute path; `*` may stand in it", problems);
+    let exclude =
+        table.texts("exclude", path, "write an absolute path; `*` may stand in it", problems);
+    let include =
+        table.texts("include", path, "write an absolute path; `*` may stand in it", problems);
     Some(Debian {
         suite: suite?,
         components: components?,
@@ -161,7 +167,8 @@ fn sizes(root: &mut Table<'_>, problems: &mut Problems) -> Option<Sizes> {
 }
 
 fn word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn version(text: &str) -> bool {
@@ -173,13 +180,12 @@ fn package(text: &str) -> bool {
     // Debian Policy 5.6.1.
     text.len() > 1
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
 }
 
 fn locale(text: &str) -> bool {
-    text.ends_with(".UTF-8") && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-@".contains(c))
+    text.ends_with(".UTF-8")
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-@".contains(c))
 }
 
 #[cfg(test)]

@@ -97,7 +97,11 @@ impl<'a> Table<'a> {
     }
 
     /// A date and time as text, and its place.
-    pub fn datetime(&mut self, key: &str, problems: &mut Problems) -> Option<(String, Range<usize>)> {
+    pub fn datetime(
+        &mut self,
+        key: &str,
+        problems: &mut Problems,
+    ) -> Option<(String, Range<usize>)> {
         let value = self.value(key, problems)?;
         match value.get_ref().as_datetime() {
             Some(datetime) => Some((datetime.to_string(), value.span())),

@@ -28,9 +28,8 @@ pub fn read(tar: impl Read + Seek) -> Result<Tree> {
         let mut entry = entry.map_err(damaged)?;
         let path = clean(&entry.path_bytes());
         let shown = || String::from_utf8_lossy(&path).into_owned();
-        let attributes = attributes(&mut entry).map_err(|error| {
-            ImageError::Other(format!("the base tar: `{}`: {error}", shown()))
-        })?;
+        let attributes = attributes(&mut entry)
+            .map_err(|error| ImageError::Other(format!("the base tar: `{}`: {error}", shown())))?;
         let header = entry.header().clone();
         let content = Content::Slice { offset: entry.raw_file_position(), length: entry.size() };
         let target = entry.link_name_bytes().map(|name| name.into_owned());
@@ -95,9 +94,7 @@ fn clean(path: &[u8]) -> Path {
     }
 }
 
-fn attributes<R: Read>(
-    entry: &mut tar::Entry<'_, R>,
-) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn attributes<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut found = Vec::new();
     for extension in entry.pax_extensions().map_err(|e| e.to_string())?.into_iter().flatten() {
         let extension = extension.map_err(|e| e.to_string())?;
@@ -138,13 +135,17 @@ pub(crate) mod tests {
         let folder = || header(EntryType::Directory, 0, 0o755);
         builder.append_data(&mut folder(), "./", &[][..]).unwrap();
         builder.append_data(&mut folder(), "./etc/", &[][..]).unwrap();
-        builder.append_data(&mut header(EntryType::Regular, 3, 0o4711), "./etc/z", &b"abc"[..]).unwrap();
+        builder
+            .append_data(&mut header(EntryType::Regular, 3, 0o4711), "./etc/z", &b"abc"[..])
+            .unwrap();
         builder.append_link(&mut header(EntryType::Link, 0, 0o4711), "./etc/a", "./etc/z").unwrap();
         builder.append_link(&mut header(EntryType::Symlink, 0, 0o777), "./etc/s", "../x").unwrap();
         builder
             .append_pax_extensions([("SCHILY.xattr.security.capability", &b"\x01\x02"[..])])
             .unwrap();
-        builder.append_data(&mut header(EntryType::Regular, 1, 0o755), "./etc/ping", &b"p"[..]).unwrap();
+        builder
+            .append_data(&mut header(EntryType::Regular, 1, 0o755), "./etc/ping", &b"p"[..])
+            .unwrap();
         builder.into_inner().unwrap()
     }
 

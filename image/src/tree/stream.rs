@@ -141,7 +141,10 @@ mod tests {
         let tar = folder.path().join("base.tar");
         std::fs::write(&tar, base::tests::sample()).unwrap();
         let mut tree = base::read(File::open(&tar).unwrap()).unwrap();
-        tree.put(format!("etc/{}", "long".repeat(60)), Node::file(0o644, Content::Bytes(b"!".to_vec())));
+        tree.put(
+            format!("etc/{}", "long".repeat(60)),
+            Node::file(0o644, Content::Bytes(b"!".to_vec())),
+        );
         tree.clamp_times(1_000_000_000);
         let stream = || {
             let mut out = Vec::new();
@@ -163,7 +166,8 @@ mod tests {
         let Kind::File { content: Content::Slice { offset, length }, .. } = &a.kind else {
             panic!("{a:?}")
         };
-        let (start, length) = (usize::try_from(*offset).unwrap(), usize::try_from(*length).unwrap());
+        let (start, length) =
+            (usize::try_from(*offset).unwrap(), usize::try_from(*length).unwrap());
         assert_eq!(&out[start..start + length], b"abc");
     }
 }
