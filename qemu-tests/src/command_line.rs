@@ -1,0 +1,128 @@
+//! What can be asked of this program.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use libtest_mimic::Arguments;
+
+use crate::{
+    guest::Key,
+    run,
+    scene::{Images, Setup},
+    stories, suite, tools,
+    world::{self, World},
+};
+
+#[derive(Parser)]
+#[command(name = "qemu-tests", about = "Judges the built image from outside", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs scenarios on virtual machines
+    Run(Run),
+    /// Runs every layer of tests and prints the sum
+    Suite(suite::Options),
+}
+
+#[derive(Args)]
+struct Run {
+    /// The image under test [default: the newest build/homelab-*.raw]
+    #[arg(long)]
+    image: Option<PathBuf>,
+    /// The builder, for `seed inject`
+    #[arg(long, default_value = "target/release/homelab-image")]
+    homelab_image: PathBuf,
+    /// Where results go, one folder a scenario
+    #[arg(long, default_value = "build/qemu-tests")]
+    results: PathBuf,
+    /// How many machines run at once
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Keep the disks of the machines
+    #[arg(long)]
+    keep: bool,
+    /// As for `cargo test`: a filter, --list, --exact, --skip NAME
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+/// Reads the command line and does what it says; the exit status.
+///
+/// # Errors
+/// Something that no test is about: a missing tool, an image that is not there.
+pub fn main() -> Result<i32> {
+    match CommandLine::parse().verb {
+        Verb::Run(options) => machines(&options),
+        Verb::Suite(options) => suite::run(&options),
+    }
+}
+
+fn machines(options: &Run) -> Result<i32> {
+    let words = std::iter::once("qemu-tests".to_owned()).chain(options.rest.iter().cloned());
+    let arguments = Arguments::from_iter(words);
+    if arguments.list {
+        run::list(stories::ALL, &arguments);
+        return Ok(0);
+    }
+    tools::must_be_there(tools::MACHINES)?;
+    let image = match &options.image {
+        Some(image) => image.clone(),
+        None => newest_image(Path::new("build"))?,
+    };
+    if let Some(status) = world::enclosed()? {
+        return Ok(status);
+    }
+    // reqwest was built without a default.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        bail!("another provider of cryptography was installed before");
+    }
+    fs::create_dir_all(&options.results).context("cannot make the folder for results")?;
+    let results = options.results.canonicalize().context("cannot find the results")?;
+    let world = World::build(&results.join("world"))?;
+    let setup = Setup {
+        key: Key::make(&results.join("world"), "admin-key")?,
+        world,
+        image: image.canonicalize().with_context(|| format!("no image {}", image.display()))?,
+        homelab_image: options
+            .homelab_image
+            .canonicalize()
+            .with_context(|| format!("no {}", options.homelab_image.display()))?,
+        results,
+        images: Images {
+            mirror: format!("{}:5000", world::GATEWAY),
+            authority: String::new(),
+            pins: BTreeMap::new(),
+            plugin: None,
+        },
+        keep: options.keep,
+        identities: Mutex::new(BTreeMap::new()),
+    };
+    println!("image: {}", setup.image.display());
+    let conclusion = run::run(&setup, stories::ALL, &arguments, options.jobs);
+    Ok(if conclusion.has_failed() { 1 } else { 0 })
+}
+
+/// The newest raw image in a folder.
+fn newest_image(folder: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .with_context(|| format!("no folder {}; run `make image` first", folder.display()))?;
+    let is_image = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.starts_with("homelab-") && name.ends_with(".raw")
+    };
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(is_image)
+        .max_by_key(|path| fs::metadata(path).and_then(|data| data.modified()).ok())
+        .with_context(|| format!("no image in {}; run `make image` first", folder.display()))
+}

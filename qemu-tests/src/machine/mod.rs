@@ -1,0 +1,341 @@
+//! One virtual machine: a QEMU process of ours, always emulated, judged from outside.
+//!
+//! [`Machine::start`] runs QEMU; [`Machine::wait`] follows what the guest says on its event port
+//! until a scenario has heard what it waits for. The serial console is only watched for badness
+//! ([`console`]); nothing passes because of it. Time is no judge: a guest may take as long as it
+//! likes while it says something new ([`Patience`]).
+
+pub mod console;
+pub mod disk;
+pub mod firmware;
+pub mod qmp;
+pub mod stream;
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use model::{paths::EVENT_PORT_NAME, report::Event};
+use serde_json::json;
+
+use self::{
+    console::Watch,
+    disk::Disk,
+    firmware::Firmware,
+    qmp::Qmp,
+    stream::{Lines, Tail, parse_event},
+};
+use crate::{
+    program::{Program, Service},
+    world::Port,
+};
+
+/// What a machine is made of.
+#[derive(Clone)]
+pub struct Spec {
+    /// What starts it.
+    pub firmware: Firmware,
+    /// Its disks; it boots from the one at `boot_from`. The guest counts them in this order.
+    pub disks: Vec<Disk>,
+    /// Index of the boot disk.
+    pub boot_from: usize,
+    /// MiB of RAM.
+    pub memory: u32,
+    /// Where it is plugged in.
+    pub port: Port,
+    /// Names of badness ([`console`]) that this scenario provokes.
+    pub exempt: Vec<&'static str>,
+    /// Console log, events and pictures go here.
+    pub folder: PathBuf,
+}
+
+/// How long a guest may be silent, and how long it may take in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Neither an event nor a console line for so long is a failure.
+    pub stall: Duration,
+    /// More than this is a failure although it still speaks.
+    pub ceiling: Duration,
+}
+
+impl Patience {
+    /// For whatever emulation makes of a whole installation.
+    pub const INSTALL: Self =
+        Self { stall: Duration::from_secs(420), ceiling: Duration::from_secs(2400) };
+    /// For a boot.
+    pub const BOOT: Self =
+        Self { stall: Duration::from_secs(240), ceiling: Duration::from_secs(900) };
+}
+
+/// A running machine. Dropping it is a power cut.
+pub struct Machine {
+    spec: Spec,
+    qemu: Service,
+    qmp: Qmp,
+    events: Tail,
+    event_lines: Lines,
+    serial: Tail,
+    serial_lines: Lines,
+    watch: Watch,
+    said: Vec<String>,
+    heard: Vec<Event>,
+    // QEMU's control socket; paths of Unix sockets are short, artefact folders need not be.
+    _socket: tempfile::TempDir,
+}
+
+impl Machine {
+    /// Switches a machine on.
+    ///
+    /// # Errors
+    /// QEMU does not start.
+    pub fn start(spec: Spec) -> Result<Self> {
+        Self::start_at(spec, None)
+    }
+
+    /// Continues a machine at a snapshot.
+    ///
+    /// # Errors
+    /// QEMU does not start, or knows no such snapshot.
+    pub fn resume(spec: Spec, snapshot: &str) -> Result<Self> {
+        Self::start_at(spec, Some(snapshot))
+    }
+
+    fn start_at(spec: Spec, snapshot: Option<&str>) -> Result<Self> {
+        fs::create_dir_all(&spec.folder)
+            .with_context(|| format!("cannot create {}", spec.folder.display()))?;
+        let socket = tempfile::tempdir().context("cannot make a folder for QEMU's socket")?;
+        let control = socket.path().join("qmp");
+        let mut program = Program::new("qemu-system-x86_64").args(arguments(&spec, &control)?);
+        if let Some(snapshot) = snapshot {
+            program = program.args(["-loadvm", snapshot]);
+        }
+        let events = Tail::from_end(&spec.folder.join("events.jsonl"));
+        let serial = Tail::from_end(&spec.folder.join("serial.log"));
+        let mut qemu = program.service(&spec.folder.join("qemu.log"))?;
+        let qmp = match Qmp::connect(&control, Duration::from_secs(30)) {
+            Ok(qmp) => qmp,
+            Err(error) => {
+                qemu.must_run()?;
+                return Err(error);
+            }
+        };
+        Ok(Self {
+            watch: Watch::new(&spec.exempt).context("console patterns")?,
+            spec,
+            qemu,
+            qmp,
+            events,
+            event_lines: Lines::default(),
+            serial,
+            serial_lines: Lines::default(),
+            said: Vec::new(),
+            heard: Vec::new(),
+            _socket: socket,
+        })
+    }
+
+    /// Where it is plugged in.
+    pub fn port(&self) -> &Port {
+        &self.spec.port
+    }
+
+    /// What it was made of.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Everything that was heard on the event port since the start.
+    pub fn heard(&self) -> &[Event] {
+        &self.heard
+    }
+
+    /// The console since the start, a line each, without terminal sequences.
+    pub fn console(&self) -> &[String] {
+        &self.said
+    }
+
+    /// Follows events until `judge` returns something.
+    ///
+    /// # Errors
+    /// `judge` failed, badness on the console, the machine went off, or patience is at its end.
+    pub fn wait<T>(
+        &mut self,
+        what: &str,
+        patience: Patience,
+        mut judge: impl FnMut(&Event) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let begun = Instant::now();
+        let mut last_word = begun;
+        loop {
+            let (events, lines) = self.listen()?;
+            if !events.is_empty() || lines > 0 {
+                last_word = Instant::now();
+            }
+            for event in &events {
+                if let Some(value) = judge(event)? {
+                    return Ok(value);
+                }
+            }
+            let problem = if let Some(status) = self.qemu.ended() {
+                format!("the machine went off (QEMU ended with {status})")
+            } else if last_word.elapsed() > patience.stall {
+                format!("the machine said nothing for {} s", patience.stall.as_secs())
+            } else if begun.elapsed() > patience.ceiling {
+                format!("it is not over after {} s", patience.ceiling.as_secs())
+            } else {
+                thread::sleep(Duration::from_millis(200));
+                continue;
+            };
+            self.picture("stalled");
+            bail!("waiting for {what}: {problem}{}", self.last_words());
+        }
+    }
+
+    /// Waits until a console line matches, for what only the console can show: the words that a
+    /// person reads. Looks at what was said before, too.
+    ///
+    /// # Errors
+    /// As [`Machine::wait`].
+    pub fn wait_for_line(&mut self, words: &str, patience: Patience) -> Result<String> {
+        let begun = Instant::now();
+        let mut last_word = begun;
+        let mut looked = 0;
+        loop {
+            let (events, lines) = self.listen()?;
+            if !events.is_empty() || lines > 0 {
+                last_word = Instant::now();
+            }
+            if let Some(line) = self.said[looked..].iter().find(|line| line.contains(words)) {
+                return Ok(line.clone());
+            }
+            looked = self.said.len();
+            if self.qemu.ended().is_some()
+                || last_word.elapsed() > patience.stall
+                || begun.elapsed() > patience.ceiling
+            {
+                self.picture("stalled");
+                bail!("the console never said `{words}`{}", self.last_words());
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Takes in what was said; new events and the number of new console lines.
+    fn listen(&mut self) -> Result<(Vec<Event>, usize)> {
+        let fresh = self.event_lines.feed(&self.events.more()?);
+        let events: Vec<Event> = fresh.iter().filter_map(|line| parse_event(line)).collect();
+        self.heard.extend(events.iter().cloned());
+        let lines = self.serial_lines.feed(&self.serial.more()?);
+        for line in &lines {
+            let line = self.watch.plain(line);
+            let badness = self.watch.badness(&line);
+            self.said.push(line);
+            if let Some(name) = badness {
+                self.picture("badness");
+                bail!("badness on the console ({name}){}", self.last_words());
+            }
+        }
+        Ok((events, lines.len()))
+    }
+
+    /// Fails if there was badness on the console since the last look.
+    ///
+    /// # Errors
+    /// There was.
+    pub fn look_for_badness(&mut self) -> Result<()> {
+        self.listen().map(drop)
+    }
+
+    /// The last event and the last console lines, for an error message.
+    fn last_words(&self) -> String {
+        let mut text = String::new();
+        if let Some(event) = self.heard.last() {
+            let shown = serde_json::to_string(event).unwrap_or_default();
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  last event: {shown}");
+        }
+        let lines: Vec<&String> = self.said.iter().filter(|line| !line.is_empty()).collect();
+        for line in &lines[lines.len().saturating_sub(12)..] {
+            let _ = write!(text, "\n  console: {line}");
+        }
+        text
+    }
+
+    /// A picture of the screen beside the logs. It is for people, so its failure is no failure.
+    pub fn picture(&mut self, name: &str) {
+        let file = self.spec.folder.join(format!("{name}.png"));
+        drop(self.qmp.execute("screendump", json!({"filename": file, "format": "png"})));
+    }
+
+    /// Keeps RAM and disks of this moment under a name.
+    ///
+    /// # Errors
+    /// QEMU refused, such as for a raw disk.
+    pub fn save(&mut self, snapshot: &str) -> Result<()> {
+        self.qmp.monitor(&format!("savevm {snapshot}"))
+    }
+
+    /// Goes back to a snapshot.
+    ///
+    /// # Errors
+    /// QEMU refused.
+    pub fn load(&mut self, snapshot: &str) -> Result<()> {
+        self.qmp.monitor(&format!("loadvm {snapshot}"))
+    }
+
+    /// The power goes: nothing is flushed, QEMU is killed.
+    pub fn cut(mut self) -> Spec {
+        self.qemu.kill();
+        self.spec.clone()
+    }
+
+    /// Presses the power button and waits until the machine is off.
+    ///
+    /// # Errors
+    /// It stays on.
+    pub fn power_off(mut self) -> Result<Spec> {
+        self.qmp.execute("system_powerdown", json!({}))?;
+        self.qemu.wait(Duration::from_secs(300)).context("after the power button")?;
+        self.look_for_badness()?;
+        Ok(self.spec.clone())
+    }
+}
+
+/// The command line of QEMU.
+fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
+    let mut list = spec.firmware.arguments(&spec.folder)?;
+    let mut add = |words: &[&str]| list.extend(words.iter().map(|word| (*word).to_owned()));
+    let file = |name: &str| spec.folder.join(name).display().to_string();
+    add(&["-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"]);
+    // Pinned, so that a run on a machine with KVM is the run everywhere. Five-level paging only
+    // makes emulated page walks longer.
+    add(&["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off", "-smp", "2"]);
+    add(&["-m", &spec.memory.to_string(), "-rtc", "base=utc", "-device", "virtio-rng-pci"]);
+    for (index, disk) in spec.disks.iter().enumerate() {
+        let Disk { path, format, serial, cache } = disk;
+        add(&[
+            "-drive",
+            &format!(
+                "if=none,id=disk{index},file={},format={format},cache={cache}",
+                path.display()
+            ),
+        ]);
+        let boot = if index == spec.boot_from { ",bootindex=1" } else { "" };
+        add(&["-device", &format!("virtio-blk-pci,drive=disk{index},serial={serial}{boot}")]);
+    }
+    let Port { tap, mac, .. } = &spec.port;
+    add(&["-netdev", &format!("tap,id=net0,ifname={tap},script=no,downscript=no")]);
+    // Without a ROM the firmware does not try to boot from the network.
+    add(&["-device", &format!("virtio-net-pci,netdev=net0,mac={mac},romfile=")]);
+    add(&["-chardev", &format!("file,id=serial0,append=on,path={}", file("serial.log"))]);
+    add(&["-serial", "chardev:serial0", "-device", "virtio-serial-pci"]);
+    add(&["-chardev", &format!("file,id=events,append=on,path={}", file("events.jsonl"))]);
+    add(&["-device", &format!("virtserialport,chardev=events,name={EVENT_PORT_NAME}")]);
+    add(&["-qmp", &format!("unix:{},server=on,wait=off", control.display())]);
+    Ok(list)
+}

@@ -1,0 +1,221 @@
+//! Runs the stories and shows their checks as `cargo test` shows tests.
+//!
+//! A story is one box's life; its checks happen in order, in one thread, on one [`Scene`]. Stories
+//! run side by side as far as there is room. Each check is one test (`story::check`) for
+//! [`libtest_mimic`], which does names, filters, the list and the last line.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Condvar, Mutex, mpsc},
+    thread,
+};
+
+use anyhow::{Result, anyhow};
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+
+use crate::scene::{Scene, Setup};
+
+/// Something that must be true, with its name.
+pub type Check = (&'static str, fn(&mut Scene<'_>) -> Result<()>);
+
+/// One box's life.
+pub struct Story {
+    /// Such as `install.seabios`: the name tells the matrix.
+    pub name: &'static str,
+    /// Stories that must be over before this one begins, if they run at all.
+    pub after: &'static [&'static str],
+    /// In order. The first brings the box up; the others need it.
+    pub checks: &'static [Check],
+}
+
+/// Prints the names of the selected checks.
+pub fn list(stories: &[Story], arguments: &Arguments) {
+    for story in stories {
+        for (check, _) in story.checks {
+            let name = format!("{}::{check}", story.name);
+            if selected(arguments, &name) {
+                println!("{name}: test");
+            }
+        }
+    }
+}
+
+type Outcome = Result<(), String>;
+
+/// Runs the stories' selected checks, `jobs` stories at a time.
+pub fn run(setup: &Setup, stories: &[Story], arguments: &Arguments, jobs: usize) -> Conclusion {
+    let mut trials = Vec::new();
+    let mut senders = BTreeMap::new();
+    for story in stories {
+        for (check, _) in story.checks {
+            let name = format!("{}::{check}", story.name);
+            let (sender, receiver) = mpsc::channel::<Outcome>();
+            if selected(arguments, &name) {
+                senders.insert(name.clone(), sender);
+            }
+            trials.push(Trial::test(name, move || match receiver.recv() {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(message)) => Err(Failed::from(message)),
+                Err(_) => Err(Failed::from("the story ended without trying this")),
+            }));
+        }
+    }
+    let wanted: BTreeSet<&str> = stories
+        .iter()
+        .filter(|story| senders.keys().any(|name| belongs(name, story.name)))
+        .map(|story| story.name)
+        .collect();
+    let arguments = Arguments { test_threads: Some(1), ..arguments.clone() };
+    let board = Board::new(stories, &wanted);
+    thread::scope(|scope| {
+        let (board, senders) = (&board, &senders);
+        for _ in 0..jobs.max(1) {
+            scope.spawn(move || {
+                while let Some(story) = board.next() {
+                    tell(setup, story, senders);
+                    board.over(story.name);
+                }
+            });
+        }
+        libtest_mimic::run(&arguments, trials)
+    })
+}
+
+fn belongs(name: &str, story: &str) -> bool {
+    name.split_once("::").is_some_and(|(head, _)| head == story)
+}
+
+/// The rule of libtest, so that a box is only brought up when one of its checks is wanted.
+fn selected(arguments: &Arguments, name: &str) -> bool {
+    let hit = |pattern: &String| {
+        if arguments.exact { name == pattern } else { name.contains(pattern.as_str()) }
+    };
+    arguments.filter.as_ref().is_none_or(hit) && !arguments.skip.iter().any(hit)
+}
+
+/// Runs one story: the first check always, the others as selected.
+fn tell(setup: &Setup, story: &Story, senders: &BTreeMap<String, mpsc::Sender<Outcome>>) {
+    let mut scene = Scene::open(setup, story.name);
+    let mut spoiled: Option<String> = None;
+    for (index, (check, body)) in story.checks.iter().enumerate() {
+        let name = format!("{}::{check}", story.name);
+        let sender = senders.get(&name);
+        if index > 0 && sender.is_none() {
+            continue;
+        }
+        let outcome = match (&spoiled, &mut scene) {
+            (Some(reason), _) => Err(format!("not tried: {reason}")),
+            (None, Err(error)) => Err(format!("{error:#}")),
+            (None, Ok(scene)) => {
+                scene.note(&format!("{check} …"));
+                let outcome = catch_unwind(AssertUnwindSafe(|| body(scene)))
+                    .unwrap_or_else(|_| Err(anyhow!("it panicked")))
+                    .map_err(|error| format!("{error:#}"));
+                match &outcome {
+                    Ok(()) => scene.note(&format!("{check} ok")),
+                    Err(message) => scene.note(&format!("{check} FAILED: {message}")),
+                }
+                outcome
+            }
+        };
+        if index == 0 && outcome.is_err() {
+            spoiled = Some(format!("`{name}` failed"));
+        }
+        if let Some(sender) = sender {
+            // The receiver only goes away when the whole run is over.
+            drop(sender.send(outcome));
+        }
+    }
+    if let Ok(scene) = scene {
+        scene.close();
+    }
+}
+
+/// Which stories are to come, which run, which are over.
+struct Board<'a> {
+    state: Mutex<State<'a>>,
+    changed: Condvar,
+}
+
+struct State<'a> {
+    to_come: Vec<&'a Story>,
+    not_over: BTreeSet<&'a str>,
+}
+
+impl<'a> Board<'a> {
+    fn new(stories: &'a [Story], wanted: &BTreeSet<&'a str>) -> Self {
+        let to_come = stories.iter().filter(|story| wanted.contains(story.name)).collect();
+        Self {
+            state: Mutex::new(State { to_come, not_over: wanted.clone() }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Takes the first story that may begin; waits while there are only others.
+    fn next(&self) -> Option<&'a Story> {
+        let mut state = self.state.lock().ok()?;
+        loop {
+            if state.to_come.is_empty() {
+                return None;
+            }
+            let ready = state
+                .to_come
+                .iter()
+                .position(|story| !story.after.iter().any(|name| state.not_over.contains(name)));
+            if let Some(index) = ready {
+                return Some(state.to_come.remove(index));
+            }
+            state = self.changed.wait(state).ok()?;
+        }
+    }
+
+    fn over(&self, name: &str) {
+        if let Ok(mut state) = self.state.lock() {
+            state.not_over.remove(name);
+        }
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORIES: &[Story] = &[
+        Story { name: "compare", after: &["a", "b"], checks: &[] },
+        Story { name: "a", after: &[], checks: &[] },
+        Story { name: "b", after: &[], checks: &[] },
+    ];
+
+    #[test]
+    fn a_story_waits_for_those_it_comes_after() {
+        let board = Board::new(STORIES, &["a", "b", "compare"].into());
+        assert_eq!(board.next().unwrap().name, "a");
+        assert_eq!(board.next().unwrap().name, "b");
+        board.over("b");
+        board.over("a");
+        assert_eq!(board.next().unwrap().name, "compare");
+        assert!(board.next().is_none());
+    }
+
+    #[test]
+    fn a_story_that_is_not_wanted_is_not_waited_for() {
+        let board = Board::new(STORIES, &["b", "compare"].into());
+        assert_eq!(board.next().unwrap().name, "b");
+        board.over("b");
+        assert_eq!(board.next().unwrap().name, "compare");
+    }
+
+    #[test]
+    fn selects_as_libtest_does() {
+        let arguments = |words: &[&str]| {
+            Arguments::from_iter(std::iter::once("x").chain(words.iter().copied()))
+        };
+        assert!(selected(&arguments(&[]), "install.seabios::comes-up"));
+        assert!(selected(&arguments(&["seabios"]), "install.seabios::comes-up"));
+        assert!(!selected(&arguments(&["ovmf"]), "install.seabios::comes-up"));
+        assert!(!selected(&arguments(&["--exact", "install.seabios"]), "install.seabios::x"));
+        assert!(!selected(&arguments(&["--skip", "comes"]), "install.seabios::comes-up"));
+    }
+}

@@ -1,0 +1,103 @@
+//! The scenarios. A story's name tells the matrix: what happens, on which firmware.
+
+mod cut;
+mod doors;
+mod identity;
+mod install;
+mod probe;
+mod repeat;
+mod secrets;
+mod wrong_seed;
+
+use crate::run::Story;
+
+/// All stories; the long ones first.
+pub const ALL: &[Story] = &[
+    Story {
+        name: "install.seabios",
+        after: &[],
+        checks: &[
+            ("comes-up-unattended", install::on_seabios),
+            ("every-step-is-good", install::every_step_is_good),
+            ("report-lies-on-the-seed-partition", install::report_lies_on_the_seed_partition),
+            ("authority-is-the-one-shown", install::authority_is_the_one_shown),
+            ("chain-verifies-by-it-alone", install::chain_verifies),
+            ("http-redirects-to-https", install::http_redirects),
+            ("ssh-takes-the-key-only", doors::ssh_takes_the_key_only),
+            ("probes-are-deployed", probe::deploy),
+            ("anonymous-passes-at-bypass", probe::anonymous_passes_at_bypass),
+            ("anonymous-is-sent-to-the-portal", probe::anonymous_is_sent_to_the_portal),
+            ("a-wrong-password-opens-nothing", probe::wrong_password),
+            ("the-password-opens-one-factor", probe::password_opens_one_factor),
+            ("one-factor-does-not-open-two-factor", probe::one_factor_is_not_two),
+            ("a-lazy-service-sleeps-wakes-and-sleeps", probe::lazy_service),
+            ("open-ports-ipv4", doors::ports_ipv4),
+            ("open-ports-ipv6", doors::ports_ipv6),
+            ("canaries-not-in-logs", secrets::not_in_logs),
+            ("canaries-not-in-containers", secrets::not_in_containers),
+            ("canaries-not-in-readable-files", secrets::not_in_readable_files),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+            ("a-reboot-brings-everything-back", repeat::reboot),
+            ("canaries-not-on-the-seed-partition", secrets::not_on_the_seed_partition),
+        ],
+    },
+    Story {
+        name: "install.ovmf-secureboot",
+        after: &[],
+        checks: &[
+            ("comes-up-unattended", install::on_secure_boot),
+            ("secure-boot-is-enforced", install::secure_boot_is_enforced),
+            ("every-step-is-good", install::every_step_is_good),
+            ("chain-verifies-by-it-alone", install::chain_verifies),
+            ("http-redirects-to-https", install::http_redirects),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+        ],
+    },
+    Story {
+        name: "cut.seabios",
+        after: &[],
+        checks: &[
+            ("in-the-middle-of-images", cut::in_images),
+            ("in-the-middle-of-stacks", cut::in_stacks),
+            ("comes-up-complete", cut::comes_up_complete),
+            ("grew-its-own-disk", cut::grew_its_own_disk),
+            ("chain-verifies-by-it-alone", install::chain_verifies),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+            ("the-twin-disk-is-untouched", cut::twin_is_untouched),
+        ],
+    },
+    Story {
+        name: "seed.wrong",
+        after: &[],
+        checks: &[
+            ("is-refused-with-its-place", wrong_seed::is_refused),
+            ("is-shown-on-the-console", wrong_seed::is_shown_on_the_console),
+            ("is-reported-on-the-seed-partition", wrong_seed::is_reported),
+            ("nothing-was-changed", wrong_seed::nothing_was_changed),
+            ("a-good-one-is-taken-afterwards", wrong_seed::good_one_is_taken),
+        ],
+    },
+    Story {
+        name: "identity.two-boxes",
+        after: &["install.seabios", "install.ovmf-secureboot", "cut.seabios"],
+        checks: &[("differ-in-every-identifier", identity::two_boxes_differ)],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_waits_lead_somewhere() {
+        let names: BTreeSet<&str> = ALL.iter().map(|story| story.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for story in ALL {
+            let checks: BTreeSet<&str> = story.checks.iter().map(|(name, _)| *name).collect();
+            assert_eq!(checks.len(), story.checks.len(), "{}", story.name);
+            assert!(story.after.iter().all(|name| names.contains(name)), "{}", story.name);
+        }
+    }
+}

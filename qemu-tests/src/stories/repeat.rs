@@ -1,0 +1,67 @@
+//! Doing it again changes nothing, and a reboot loses nothing.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use model::report::{Event, Outcome, Verdict};
+
+use crate::{installed::Installed, scene::Scene};
+
+/// `homelab apply` on an installed box finds that everything holds already.
+pub fn second_apply(scene: &mut Scene<'_>) -> Result<()> {
+    let installed = scene.installed()?;
+    let before = containers(installed)?;
+    let (verdict, events) = installed.apply()?;
+    let changed: Vec<String> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Ended { step, outcome: Outcome::Changed, .. } => Some(step.to_string()),
+            _ => None,
+        })
+        .collect();
+    ensure!(verdict == Verdict::NoChange, "{verdict:?}; changed: {}", changed.join(", "));
+    ensure!(changed.is_empty(), "no change, but {} changed", changed.join(", "));
+    let after = containers(installed)?;
+    ensure!(before == after, "containers were started again:\n{before}\n{after}");
+    Ok(())
+}
+
+/// Each container with the time of its start; lazy ones come and go by themselves.
+fn containers(installed: &Installed) -> Result<String> {
+    installed.ssh.sudo(
+        "docker ps -q --filter label=com.docker.compose.project=core | \
+         xargs docker inspect -f \"{{.Name}} {{.Id}} {{.State.StartedAt}}\" | sort",
+    )
+}
+
+/// After a reboot everything is there again, without anybody doing anything.
+pub fn reboot(scene: &mut Scene<'_>) -> Result<()> {
+    scene.note("reboots");
+    let installed = scene.installed()?;
+    installed.reboot()?;
+    let deadline = Instant::now() + Duration::from_secs(600);
+    loop {
+        match everything_is_back(installed) {
+            Ok(()) => break,
+            Err(error) if Instant::now() > deadline => {
+                return Err(error.context("ten minutes after a reboot"));
+            }
+            Err(_) => std::thread::sleep(Duration::from_secs(3)),
+        }
+    }
+    let failed = installed.ssh.run("systemctl list-units --failed --plain --no-legend")?;
+    ensure!(failed.trim().is_empty(), "units failed:\n{failed}");
+    installed.machine.look_for_badness()
+}
+
+fn everything_is_back(installed: &Installed) -> Result<()> {
+    let verified = installed.ssh.finish_as("root", "homelab verify", b"")?;
+    ensure!(verified.status == 0, "homelab verify: {}{}", verified.stdout, verified.stderr);
+    for address in installed.machine.port().addresses() {
+        let answer = installed.browser_at(address, true)?.get(&installed.url("auth"))?;
+        if answer.status != 200 {
+            bail!("the portal answers {} by {address}", answer.status);
+        }
+    }
+    Ok(())
+}

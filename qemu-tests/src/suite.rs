@@ -1,0 +1,195 @@
+//! Every layer of tests, and their sum: what `make test` runs.
+//!
+//! A layer's tests are counted by its own last lines (`test result: …`); a layer that is one
+//! question (is it formatted? are two builds alike?) counts as one test. A layer that never says
+//! how it ended has failed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::program::{Program, Said};
+
+/// What may be left out.
+#[derive(Args)]
+pub struct Options {
+    /// Only layers whose name contains this
+    #[arg(long)]
+    only: Option<String>,
+    /// Where logs and results go
+    #[arg(long, default_value = "build/qemu-tests")]
+    results: PathBuf,
+}
+
+/// Tests that passed and failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+}
+
+/// How a layer's result is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Its exit status answers one question.
+    OneQuestion,
+    /// It prints `test result:` lines.
+    TestResults,
+}
+
+struct Layer {
+    name: &'static str,
+    reading: Reading,
+    program: fn(&Options) -> Result<Program>,
+}
+
+const LAYERS: &[Layer] = &[
+    Layer {
+        name: "format",
+        reading: Reading::OneQuestion,
+        program: |_| Ok(cargo(&["fmt", "--all", "--check"])),
+    },
+    Layer {
+        name: "lints",
+        reading: Reading::OneQuestion,
+        program: |_| {
+            Ok(cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--quiet",
+                "--",
+                "-D",
+                "warnings",
+            ]))
+        },
+    },
+    Layer {
+        name: "crates",
+        reading: Reading::TestResults,
+        program: |_| Ok(cargo(&["test", "--workspace", "--no-fail-fast"])),
+    },
+    Layer { name: "image-twice", reading: Reading::OneQuestion, program: image_twice },
+    Layer {
+        name: "machines",
+        reading: Reading::TestResults,
+        program: |options| {
+            let own = std::env::current_exe().context("cannot find this program")?;
+            Ok(Program::new(own).arg("run").arg("--results").arg(&options.results))
+        },
+    },
+];
+
+/// The toolchain's own front door.
+fn cargo(words: &[&str]) -> Program {
+    Program::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(words)
+}
+
+/// Builds the image a second time from nothing but its inputs, beside the first one.
+fn image_twice(options: &Options) -> Result<Program> {
+    let _ = options;
+    anyhow::bail!("not written yet")
+}
+
+/// Runs the layers one after the other; the exit status.
+///
+/// # Errors
+/// The folder for logs cannot be made.
+pub fn run(options: &Options) -> Result<i32> {
+    fs::create_dir_all(&options.results).context("cannot make the folder for results")?;
+    let mut sum = Count::default();
+    let mut lines = Vec::new();
+    for layer in LAYERS {
+        if options.only.as_ref().is_some_and(|only| !layer.name.contains(only.as_str())) {
+            continue;
+        }
+        println!("--- {}", layer.name);
+        let begun = Instant::now();
+        let log = options.results.join(format!("{}.log", layer.name));
+        let said = (layer.program)(options).and_then(|program| program.finish_aloud(&log));
+        let count = match &said {
+            Ok(said) => count(layer.reading, said),
+            Err(error) => {
+                println!("{error:#}");
+                Count { passed: 0, failed: 1 }
+            }
+        };
+        sum.passed += count.passed;
+        sum.failed += count.failed;
+        let seconds = begun.elapsed().as_secs();
+        lines.push(format!(
+            "{:<12} {:>4} passed, {} failed ({seconds} s; {})",
+            layer.name,
+            count.passed,
+            count.failed,
+            shown(&log)
+        ));
+    }
+    println!("---\n{}\n{} passed, {} failed", lines.join("\n"), sum.passed, sum.failed);
+    Ok(if sum.failed == 0 && sum.passed > 0 { 0 } else { 1 })
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A layer's count. A bad exit status always counts as a failure, also if no test failed: then
+/// it did not even build, or fell over.
+fn count(reading: Reading, said: &Said) -> Count {
+    let mut count = match reading {
+        Reading::OneQuestion => Count { passed: usize::from(said.status == 0), failed: 0 },
+        Reading::TestResults => {
+            said.stdout.lines().filter_map(parse_result).fold(Count::default(), |sum, next| Count {
+                passed: sum.passed + next.passed,
+                failed: sum.failed + next.failed,
+            })
+        }
+    };
+    if count.failed == 0 && (said.status != 0 || count.passed == 0) {
+        count.failed = 1;
+    }
+    count
+}
+
+/// `test result: ok. 12 passed; 0 failed; 1 ignored; …`
+fn parse_result(line: &str) -> Option<Count> {
+    let (_, numbers) = line.split_once("test result: ")?.1.split_once(". ")?;
+    let number = |word: &str| {
+        let part = numbers.split(';').find_map(|part| part.trim().strip_suffix(word))?;
+        part.trim().parse().ok()
+    };
+    Some(Count { passed: number("passed")?, failed: number("failed")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(status: i32, stdout: &str) -> Said {
+        Said { status, stdout: stdout.to_owned(), stderr: String::new() }
+    }
+
+    #[test]
+    fn sums_the_results_of_a_layer() {
+        let text = "running 3 tests\n\
+            test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n\
+            test result: FAILED. 4 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out\n";
+        let count = count(Reading::TestResults, &said(101, text));
+        assert_eq!(count, Count { passed: 7, failed: 2 });
+    }
+
+    #[test]
+    fn silence_and_a_bad_end_are_failures() {
+        let reading = Reading::TestResults;
+        assert_eq!(count(reading, &said(0, "")), Count { passed: 0, failed: 1 });
+        let ok = "test result: ok. 3 passed; 0 failed; 0 ignored";
+        assert_eq!(count(reading, &said(101, ok)), Count { passed: 3, failed: 1 });
+        assert_eq!(count(Reading::OneQuestion, &said(0, "")), Count { passed: 1, failed: 0 });
+        assert_eq!(count(Reading::OneQuestion, &said(1, "")), Count { passed: 0, failed: 1 });
+    }
+}
