@@ -165,7 +165,10 @@ fn fetch(url: &str) -> Result<Vec<u8>, String> {
 
 fn unpack(artefact: &LockedArtefact, archive: &[u8], from: &str) -> Result<Files> {
     let damaged = |error: std::io::Error| {
-        ImageError::Other(format!("the archive of the artefact `{}` ({from}) cannot be read: {error}", artefact.name))
+        ImageError::Other(format!(
+            "the archive of the artefact `{}` ({from}) cannot be read: {error}",
+            artefact.name
+        ))
     };
     let mut files = Files::new();
     let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(archive));
@@ -180,8 +183,12 @@ fn unpack(artefact: &LockedArtefact, archive: &[u8], from: &str) -> Result<Files
             files.insert(path.to_owned(), content);
         }
     }
-    let missing: Vec<_> =
-        artefact.files.iter().filter(|name| !files.contains_key(*name)).map(String::as_str).collect();
+    let missing: Vec<_> = artefact
+        .files
+        .iter()
+        .filter(|name| !files.contains_key(*name))
+        .map(String::as_str)
+        .collect();
     if missing.is_empty() {
         Ok(files)
     } else {
@@ -239,7 +246,9 @@ mod tests {
             fs::write(tree.join(name), "x\n").unwrap();
         }
         assert_eq!(get(&locked(None), Some(&tree), &cache).unwrap(), (state.clone(), files));
-        let ArtefactState::Present { digest, locked: false, .. } = state else { panic!("{state:?}") };
+        let ArtefactState::Present { digest, locked: false, .. } = state else {
+            panic!("{state:?}")
+        };
         let (state, _) = get(&locked(Some(digest.clone())), Some(&tree), &cache).unwrap();
         assert_eq!(state, ArtefactState::Present { version: "v1".into(), digest, locked: true });
     }

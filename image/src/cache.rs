@@ -132,7 +132,9 @@ fn key(inputs: &Inputs) -> Digest {
 
 /// What changed, short: words of a list one by one, long texts not at all.
 fn difference(name: &str, old: &str, new: &str) -> String {
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    let words = |text: &str| {
+        text.split_whitespace().map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
     let (old_words, new_words) = (words(old), words(new));
     let changes: Vec<String> = old_words
         .difference(&new_words)

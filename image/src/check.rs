@@ -1,6 +1,6 @@
 //! Named checks over the finished image. Each reads what was written, not what was meant.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, path::Path};
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read};
 use model::paths::{self, partition};
@@ -76,7 +76,9 @@ fn no_random_seed(root: &dyn Files) -> Result<(), String> {
 }
 
 fn no_logs_and_lists(root: &dyn Files) -> Result<(), String> {
-    for (folder, allowed) in [("/var/log", ["apt", "journal", "private"].as_slice()), ("/var/lib/apt/lists", &[])] {
+    for (folder, allowed) in
+        [("/var/log", ["apt", "journal", "private"].as_slice()), ("/var/lib/apt/lists", &[])]
+    {
         for name in root.list(folder)? {
             let path = format!("{folder}/{name}");
             let empty_folder = || root.list(&path).is_ok_and(|names| names.is_empty());
@@ -154,7 +156,13 @@ pub fn run(image: &Path, manifest: &Manifest) -> Result<usize> {
     let mut results: Vec<(&str, Result<(), String>)> = vec![
         ("partition-order", order(&partitions)),
         ("both-partition-tables", both_tables(&mut file)),
-        ("disk-guid", must(disk_id == manifest.identifiers.disk, "the disk has another GUID than the manifest says")),
+        (
+            "disk-guid",
+            must(
+                disk_id == manifest.identifiers.disk,
+                "the disk has another GUID than the manifest says",
+            ),
+        ),
         ("grub-fields", grub::check(&mut file, bios)),
         ("efi-files", efi_files(&file, efi)),
         ("seed-partition", seed_partition(&file, seed, manifest)),
@@ -263,10 +271,8 @@ struct Root(Ext4);
 fn optional<T>(result: Result<T, Ext4Error>) -> Result<Option<T>, String> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) => match io::Error::from(error) {
-            error if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            error => Err(error.to_string()),
-        },
+        Err(Ext4Error::NotFound) => Ok(None),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -276,11 +282,14 @@ impl Files for Root {
     }
 
     fn mode(&self, path: &str) -> Result<Option<u32>, String> {
-        Ok(optional(self.0.metadata(path)).map_err(|e| format!("{path}: {e}"))?.map(|m| m.mode().into()))
+        Ok(optional(self.0.metadata(path))
+            .map_err(|e| format!("{path}: {e}"))?
+            .map(|m| m.mode().into()))
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>, String> {
-        let Some(entries) = optional(self.0.read_dir(path)).map_err(|e| format!("{path}: {e}"))? else {
+        let Some(entries) = optional(self.0.read_dir(path)).map_err(|e| format!("{path}: {e}"))?
+        else {
             return Ok(Vec::new());
         };
         let mut names = Vec::new();

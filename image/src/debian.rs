@@ -127,8 +127,11 @@ impl Source<'_> {
         note: &mut (dyn FnMut(&str) + Send),
     ) -> Result<()> {
         let tar = folder.join("tools.tar");
-        let command =
-            self.mmdebstrap("extract", TOOLS).arg(&self.recipe.debian.suite).arg(&tar).args(self.mirrors);
+        let command = self
+            .mmdebstrap("extract", TOOLS)
+            .arg(&self.recipe.debian.suite)
+            .arg(&tar)
+            .args(self.mirrors);
         follow(runner, &command, note)?;
         note("unpacking");
         let tree = folder.join("tree");
@@ -206,7 +209,8 @@ impl Tools {
     /// # Errors
     /// The tree is damaged.
     pub fn check(&self) -> Result<()> {
-        for file in ["usr/sbin/mke2fs", "usr/bin/grub-mkimage", "usr/lib/x86_64-linux-gnu/libarchive.so.13"]
+        for file in
+            ["usr/sbin/mke2fs", "usr/bin/grub-mkimage", "usr/lib/x86_64-linux-gnu/libarchive.so.13"]
         {
             if !self.path(file).exists() {
                 return Err(ImageError::Other(format!(

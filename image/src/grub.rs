@@ -22,8 +22,26 @@ pub const MENU: &str = include_str!("../grub.cfg");
 const FOLDER: &str = "EFI/debian";
 /// Everything that the menu uses. A signed GRUB has it built in; this one takes it along.
 const MODULES: &[&str] = &[
-    "biosdisk", "part_gpt", "fat", "ext2", "normal", "configfile", "linux", "echo", "test", "true",
-    "regexp", "probe", "loadenv", "serial", "terminal", "sleep", "reboot", "halt", "ls", "cat",
+    "biosdisk",
+    "part_gpt",
+    "fat",
+    "ext2",
+    "normal",
+    "configfile",
+    "linux",
+    "echo",
+    "test",
+    "true",
+    "regexp",
+    "probe",
+    "loadenv",
+    "serial",
+    "terminal",
+    "sleep",
+    "reboot",
+    "halt",
+    "ls",
+    "cat",
     "minicmd",
 ];
 /// Where boot.img holds the first sector of the core image, 8 bytes.
@@ -200,7 +218,11 @@ mod tests {
                 *byte = 0;
             }
             let found = check(&mut disk, PARTITION).unwrap_err();
-            assert_eq!(found.split_whitespace().count(), message.split_whitespace().count(), "{found}");
+            assert_eq!(
+                found.split_whitespace().count(),
+                message.split_whitespace().count(),
+                "{found}"
+            );
         }
     }
 

@@ -39,7 +39,8 @@ impl Progress {
         let target =
             if self.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:<16} {elapsed:>5} {wide_msg}")
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {prefix:<16} {elapsed:>5} {wide_msg}")
         {
             bar.set_style(style.tick_chars("|/-\\ "));
         }

@@ -70,21 +70,63 @@ fn every_check_fails_on_its_fixture() {
     let gone = |path: &'static str| move |fake: &mut Fake| drop(fake.0.remove(path));
     type Spoil = Box<dyn Fn(&mut Fake)>;
     let cases: Vec<(Spoil, &str)> = vec![
-        (Box::new(put("/etc/ssh/ssh_host_rsa_key", "x")), "no-ssh-host-keys: /etc/ssh/ssh_host_rsa_key would be the same on every box"),
-        (Box::new(put("/etc/machine-id", "0123")), "machine-id-empty: /etc/machine-id must be there and empty: systemd fills it on each box"),
-        (Box::new(gone("/etc/machine-id")), "machine-id-empty: /etc/machine-id must be there and empty: systemd fills it on each box"),
-        (Box::new(put("/var/lib/dbus/machine-id", "0123")), "machine-id-empty: /var/lib/dbus/machine-id would be the same on every box"),
-        (Box::new(put("/etc/hostname", "laptop\n")), "no-hostname-of-the-builder: /etc/hostname must say `homelab`, not the name of the machine that built the image"),
-        (Box::new(put("/var/lib/systemd/random-seed", "x")), "no-random-seed: /var/lib/systemd/random-seed would be the same on every box"),
-        (Box::new(put("/var/log/dpkg.log", "x")), "no-logs-and-lists: /var/log/dpkg.log was left behind by the bootstrap"),
-        (Box::new(put("/var/lib/apt/lists/InRelease", "x")), "no-logs-and-lists: /var/lib/apt/lists/InRelease was left behind by the bootstrap"),
-        (Box::new(put("/etc/shadow", "root:$y$x:1::::::\n")), "no-passwords: the account `root` can be logged into with a password"),
-        (Box::new(put("/etc/shadow", "root::1::::::\n")), "no-passwords: the account `root` can be logged into with a password"),
+        (
+            Box::new(put("/etc/ssh/ssh_host_rsa_key", "x")),
+            "no-ssh-host-keys: /etc/ssh/ssh_host_rsa_key would be the same on every box",
+        ),
+        (
+            Box::new(put("/etc/machine-id", "0123")),
+            "machine-id-empty: /etc/machine-id must be there and empty: systemd fills it on each box",
+        ),
+        (
+            Box::new(gone("/etc/machine-id")),
+            "machine-id-empty: /etc/machine-id must be there and empty: systemd fills it on each box",
+        ),
+        (
+            Box::new(put("/var/lib/dbus/machine-id", "0123")),
+            "machine-id-empty: /var/lib/dbus/machine-id would be the same on every box",
+        ),
+        (
+            Box::new(put("/etc/hostname", "laptop\n")),
+            "no-hostname-of-the-builder: /etc/hostname must say `homelab`, not the name of the machine that built the image",
+        ),
+        (
+            Box::new(put("/var/lib/systemd/random-seed", "x")),
+            "no-random-seed: /var/lib/systemd/random-seed would be the same on every box",
+        ),
+        (
+            Box::new(put("/var/log/dpkg.log", "x")),
+            "no-logs-and-lists: /var/log/dpkg.log was left behind by the bootstrap",
+        ),
+        (
+            Box::new(put("/var/lib/apt/lists/InRelease", "x")),
+            "no-logs-and-lists: /var/lib/apt/lists/InRelease was left behind by the bootstrap",
+        ),
+        (
+            Box::new(put("/etc/shadow", "root:$y$x:1::::::\n")),
+            "no-passwords: the account `root` can be logged into with a password",
+        ),
+        (
+            Box::new(put("/etc/shadow", "root::1::::::\n")),
+            "no-passwords: the account `root` can be logged into with a password",
+        ),
         (Box::new(gone("/usr/bin/homelab")), "installer-present: /usr/bin/homelab is missing"),
-        (Box::new(put("/usr/bin/homelab", "ELF")), "installer-present: /usr/bin/homelab has the mode 644, not 755"),
-        (Box::new(gone("/etc/systemd/system/multi-user.target.wants/homelab-install.service")), "installer-starts: homelab-install.service is not enabled"),
-        (Box::new(gone("/usr/share/homelab/stacks/images.lock")), "catalogue-present: /usr/share/homelab/stacks/images.lock is missing"),
-        (Box::new(put("/vmlinuz", "stub")), "kernel-present: /vmlinuz, which the menu loads, is missing or leads nowhere"),
+        (
+            Box::new(put("/usr/bin/homelab", "ELF")),
+            "installer-present: /usr/bin/homelab has the mode 644, not 755",
+        ),
+        (
+            Box::new(gone("/etc/systemd/system/multi-user.target.wants/homelab-install.service")),
+            "installer-starts: homelab-install.service is not enabled",
+        ),
+        (
+            Box::new(gone("/usr/share/homelab/stacks/images.lock")),
+            "catalogue-present: /usr/share/homelab/stacks/images.lock is missing",
+        ),
+        (
+            Box::new(put("/vmlinuz", "stub")),
+            "kernel-present: /vmlinuz, which the menu loads, is missing or leads nowhere",
+        ),
     ];
     for (spoil, message) in cases {
         let mut fake = Fake::good();

@@ -46,26 +46,6 @@ pub(crate) fn fingerprint(scene: &Scene<'_>) -> Result<Option<String>> {
     }
 }
 
-/// Does the boot loader know that the box is installed?
-pub(crate) fn is_marked_installed(_host: &Host) -> Result<bool> {
-    Ok(true)
-}
-
-/// Tells the boot loader that the box is installed.
-pub(crate) fn mark_installed(_host: &Host) -> Result<()> {
-    Ok(())
-}
-
-/// Does the root file system fill its disk?
-pub(crate) fn root_is_grown(_host: &Host) -> Result<bool> {
-    Ok(true)
-}
-
-/// Grows the root partition and its file system to the end of the disk.
-pub(crate) fn grow_root(_host: &Host) -> Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ mod runner;
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -69,6 +70,25 @@ impl FakeHost {
             clock: self.clock.clone(),
         }
     }
+}
+
+/// Makes the files by which a disk such as `vda` is known as the one that `/` lies on.
+///
+/// # Panics
+/// They cannot be made.
+#[allow(clippy::unwrap_used, reason = "a test without its files cannot go on")]
+pub fn boot_disk(root: &Path, disk: &str, partition: u32) {
+    let separator = if disk.ends_with(|last: char| last.is_ascii_digit()) { "p" } else { "" };
+    let device = root.join(format!("sys/devices/block/{disk}/{disk}{separator}{partition}"));
+    for folder in [device.as_path(), &root.join("proc/self"), &root.join("sys/dev/block")] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    fs::write(device.join("partition"), format!("{partition}\n")).unwrap();
+    let link = root.join("sys/dev/block/254:3");
+    let target = format!("../../devices/block/{disk}/{disk}{separator}{partition}");
+    std::os::unix::fs::symlink(target, link).unwrap();
+    let mounts = "22 1 254:3 / / rw,relatime - ext4 /dev/root rw\n";
+    fs::write(root.join("proc/self/mountinfo"), mounts).unwrap();
 }
 
 /// URLs with their answers; all others do not answer.

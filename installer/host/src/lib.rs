@@ -5,6 +5,7 @@
 //! [`Host::root`], which is `/` on the box and a temporary folder in tests.
 
 pub mod authority;
+pub mod boot_loader;
 pub mod clock;
 pub mod command;
 pub mod consoles;
@@ -14,11 +15,15 @@ pub mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod files;
+pub mod identifiers;
 pub mod key;
 pub mod password;
+pub mod probe;
 pub mod random;
+pub mod root_disk;
 pub mod systemd;
 pub mod users;
+pub mod volume;
 pub mod web;
 
 use std::{

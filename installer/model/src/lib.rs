@@ -14,6 +14,7 @@
 pub mod catalogue;
 pub mod digest;
 pub mod facts;
+pub mod grub_environment;
 pub mod paths;
 pub mod plan;
 pub mod problem;
@@ -23,5 +24,6 @@ pub mod secret;
 pub mod seed;
 
 pub use digest::Digest;
+pub use grub_environment::GrubEnvironment;
 pub use problem::{Problem, Problems};
 pub use secret::Secret;

@@ -4,7 +4,7 @@ mod text;
 
 use std::{cell::RefCell, path::Path};
 
-use host::files;
+use host::{boot_loader, files};
 use model::{paths::partition::SEED_FILE, plan::Handover, secret::SecretRef, seed::redact};
 
 use crate::{
@@ -36,7 +36,7 @@ impl Doing for Doer<'_> {
         }
         let scrubbed = self.scrubbed(scene)?;
         holding.need(scrubbed, || "the seed on the SEED partition shows secrets".to_owned());
-        holding.need(reach::is_marked_installed(scene.host())?, || {
+        holding.need(boot_loader::is_installed(scene.host())?, || {
             "the boot loader still counts attempts to install".to_owned()
         });
         Ok(holding)
@@ -48,7 +48,7 @@ impl Doing for Doer<'_> {
         files::ensure(host.path(BANNER), self.banner(scene)?, 0o644, (0, 0))?;
         self.write_sheet(scene)?;
         self.scrub(scene)?;
-        reach::mark_installed(host)
+        Ok(boot_loader::set_installed(host)?)
     }
 }
 

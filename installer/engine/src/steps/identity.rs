@@ -2,6 +2,7 @@
 
 mod account;
 mod places;
+mod unique;
 
 use model::plan::Identity;
 
@@ -22,12 +23,14 @@ impl Doing for Doer<'_> {
 
     fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
         let mut holding = Holding::default();
+        unique::look(scene, &mut holding)?;
         places::look(self.0, scene, &mut holding)?;
         account::look(self.0, scene, &mut holding)?;
         Ok(holding)
     }
 
     fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
+        unique::make(scene, progress)?;
         places::make(self.0, scene, progress)?;
         account::make(self.0, scene)
     }

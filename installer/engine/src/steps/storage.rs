@@ -2,12 +2,11 @@
 
 mod unit;
 
-use host::{Command, files, systemd};
+use host::{Command, files, root_disk, systemd};
 use model::plan::{FolderWish, MountWish, Storage};
 
 use crate::{
     failure::{Context as _, Result, Trouble},
-    reach,
     scene::{Progress, Scene},
     steps::{Doing, Holding, file_set},
 };
@@ -25,7 +24,7 @@ impl Doing for Doer<'_> {
     fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
         let mut holding = Holding::default();
         if self.0.grow_root {
-            holding.need(reach::root_is_grown(scene.host())?, || {
+            holding.need(root_disk::is_grown(scene.host())?, || {
                 "the root file system does not fill its disk".to_owned()
             });
         }
@@ -54,9 +53,9 @@ impl Doing for Doer<'_> {
     }
 
     fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
-        if self.0.grow_root && !reach::root_is_grown(scene.host())? {
+        if self.0.grow_root && !root_disk::is_grown(scene.host())? {
             progress.note("growing the root file system");
-            reach::grow_root(scene.host())?;
+            root_disk::grow(scene.host()).because("the root file system cannot grow", "")?;
         }
         for folder in self.folders_before(true) {
             files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;

@@ -17,6 +17,7 @@ pub struct StackWish {
     /// Stacks that must be up before; `core` always is.
     pub needs: Vec<String>,
     /// How the files below `./secrets` come to be, by their name.
+    #[serde(with = "serde_yaml_ng::with::singleton_map_recursive")]
     pub secrets: BTreeMap<String, SecretSourceWish>,
 }
 

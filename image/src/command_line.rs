@@ -1,0 +1,131 @@
+//! What can be asked of this program.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use host::SystemRunner;
+
+use crate::{
+    bench,
+    build::{self, Inputs},
+    error::{ImageError, Result},
+    progress::Progress,
+    run, seed,
+};
+
+#[derive(Parser)]
+#[command(name = "homelab-image", about = "Builds, seeds and runs the disk image", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build the image
+    Build(Build),
+    /// Build twice, from nothing and from the cache, and show the times of the phases
+    Bench(Build),
+    /// Check a seed, or put it into an image
+    #[command(subcommand)]
+    Seed(Seed),
+    /// Start an image in QEMU; the console is this terminal
+    Run(run::Options),
+}
+
+#[derive(Args)]
+struct Build {
+    /// What to build
+    #[arg(long, default_value = "image/recipe.toml")]
+    recipe: PathBuf,
+    /// The folder with overlays/ and stacks/
+    #[arg(long, default_value = ".")]
+    source: PathBuf,
+    /// The installer that is baked in
+    #[arg(long, default_value = "target/release/homelab")]
+    installer: PathBuf,
+    /// Where the image goes
+    #[arg(long, default_value = "build")]
+    output: PathBuf,
+    /// Where what comes from Debian is kept between builds
+    #[arg(long, default_value = "build/cache")]
+    cache: PathBuf,
+    /// A mirror as mmdebstrap takes it; may be given several times
+    #[arg(long = "mirror", value_name = "URL")]
+    mirrors: Vec<String>,
+    /// Take an artefact of stacks/images.lock from a folder or .tar.gz of this machine
+    #[arg(long = "artefact", value_name = "NAME=PATH", value_parser = artefact)]
+    artefacts: Vec<(String, PathBuf)>,
+}
+
+#[derive(Subcommand)]
+enum Seed {
+    /// Find every mistake of a seed
+    Check {
+        /// The seed
+        file: PathBuf,
+    },
+    /// Write a seed to the SEED partition inside an image, and read it back
+    Inject {
+        /// The image
+        image: PathBuf,
+        /// The seed
+        file: PathBuf,
+    },
+}
+
+fn artefact(text: &str) -> std::result::Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(path)))
+        }
+        _ => Err("write it as NAME=PATH".to_owned()),
+    }
+}
+
+impl Build {
+    fn inputs(self) -> Inputs {
+        Inputs {
+            source: self.source,
+            recipe: self.recipe,
+            installer: self.installer,
+            output: self.output,
+            cache: self.cache,
+            mirrors: self.mirrors,
+            artefacts: self.artefacts.into_iter().collect(),
+        }
+    }
+}
+
+/// Reads the command line and does what it says.
+///
+/// # Errors
+/// What the verb's module says.
+pub fn main() -> Result<()> {
+    match CommandLine::parse().verb {
+        Verb::Build(options) => {
+            let built = build::build(&options.inputs(), &SystemRunner, &Progress::stderr())?;
+            println!("{}\n{}", built.image.display(), built.digest);
+            Ok(())
+        }
+        Verb::Bench(options) => {
+            print!("{}", bench::bench(&options.inputs(), &SystemRunner, &Progress::stderr())?);
+            Ok(())
+        }
+        Verb::Seed(Seed::Check { file }) => {
+            println!("{}", seed::check(&file)?);
+            Ok(())
+        }
+        Verb::Seed(Seed::Inject { image, file }) => {
+            println!("{}", seed::inject(&image, &file)?);
+            Ok(())
+        }
+        Verb::Run(options) => match run::run(&options)? {},
+    }
+}
+
+impl From<host::HostError> for ImageError {
+    fn from(error: host::HostError) -> Self {
+        Self::Other(error.to_string())
+    }
+}

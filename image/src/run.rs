@@ -1,0 +1,252 @@
+//! An image in QEMU, with this terminal as its console.
+
+use std::{
+    convert::Infallible,
+    ffi::CString,
+    fs,
+    net::TcpListener,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+use host::{
+    SystemRunner,
+    command::{Command, Runner},
+};
+
+use crate::error::{At as _, ImageError, Lack, Result};
+
+const QEMU: &str = "qemu-system-x86_64";
+/// Ports of the box that are led through: its own, the first one tried on this PC.
+const PORTS: [(u16, u16); 3] = [(22, 2222), (80, 8080), (443, 8443)];
+/// A boot sector that ends its machine through `isa-debug-exit`: `mov al, 0x10; out 0xf4, al; hlt`.
+const PROBE: [u8; 5] = [0xb0, 0x10, 0xe6, 0xf4, 0xf4];
+/// What QEMU exits with then.
+const PROBE_EXIT: i32 = (0x10 << 1) | 1;
+
+/// What the machine is like.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The image; it is not changed, a disk that grows lies over it
+    image: PathBuf,
+    /// A seed for an unattended install
+    #[arg(long)]
+    seed: Option<PathBuf>,
+    /// Keep the disk in this file, and go on with it the next time
+    #[arg(long)]
+    disk: Option<PathBuf>,
+    /// Size of the disk in GiB
+    #[arg(long, default_value_t = 64)]
+    size: u32,
+    /// Memory in MiB
+    #[arg(long, default_value_t = 4096)]
+    memory: u32,
+    /// How it starts
+    #[arg(long, value_enum, default_value_t = Firmware::Bios)]
+    firmware: Firmware,
+}
+
+/// How a machine starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Firmware {
+    /// SeaBIOS
+    Bios,
+    /// OVMF
+    Uefi,
+}
+
+/// Starts the machine in place of this program.
+///
+/// # Errors
+/// A program or a file is missing; the seed is wrong.
+pub fn run(options: &Options) -> Result<Infallible> {
+    prerequisites()?;
+    if let Some(seed) = &options.seed {
+        crate::seed::check(seed)?;
+    }
+    let folder = options.image.parent().unwrap_or(Path::new(".")).join("run");
+    fs::create_dir_all(&folder).at("create", &folder)?;
+    let disk = options.disk.clone().unwrap_or_else(|| folder.join("disk.qcow2"));
+    let image = options.image.canonicalize().at("open", &options.image)?;
+    if options.disk.is_none() || !disk.exists() {
+        let command = Command::new("qemu-img")
+            .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+            .arg(&image)
+            .arg(&disk)
+            .arg(format!("{}G", options.size));
+        SystemRunner.run(&command)?;
+    }
+    let acceleration = if kvm_works(&SystemRunner, &folder)? { "kvm" } else { "tcg" };
+    let ports = PORTS.map(|(inside, wanted)| (inside, free_port(wanted)));
+    for (inside, outside) in ports {
+        let what = match inside {
+            22 => format!("ssh -p {outside} ADMIN@127.0.0.1"),
+            80 => format!("http://127.0.0.1:{outside}"),
+            _ => format!("https, as 127.0.0.1:{outside}"),
+        };
+        println!("port {inside:<4} {what}");
+    }
+    println!(
+        "accel     {acceleration}{}",
+        if acceleration == "tcg" { ", slow: no KVM here" } else { "" }
+    );
+    println!("disk      {}\nleave     Ctrl-A X", disk.display());
+    let mut words = vec![QEMU.to_owned()];
+    words.extend(arguments(options, &disk, acceleration, ports));
+    if options.firmware == Firmware::Uefi {
+        let variables = folder.join("OVMF_VARS.fd");
+        fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &variables).at("write", &variables)?;
+        for (place, readonly) in [
+            ("/usr/share/OVMF/OVMF_CODE_4M.fd".to_owned(), "on"),
+            (variables.display().to_string(), "off"),
+        ] {
+            words.push("-drive".to_owned());
+            words.push(format!("if=pflash,format=raw,readonly={readonly},file={place}"));
+        }
+    }
+    become_program(&words)
+}
+
+fn prerequisites() -> Result<()> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let there = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let lacks: Vec<Lack> = [(QEMU, "qemu-system-x86"), ("qemu-img", "qemu-utils")]
+        .into_iter()
+        .filter(|(program, _)| !there(program))
+        .map(|(program, package)| Lack {
+            what: format!("the program `{program}` is missing"),
+            remedy: format!("sudo apt-get install --no-install-recommends {package}"),
+        })
+        .collect();
+    if lacks.is_empty() { Ok(()) } else { Err(ImageError::Machine(lacks)) }
+}
+
+fn arguments(
+    options: &Options,
+    disk: &Path,
+    acceleration: &str,
+    ports: [(u16, u16); 3],
+) -> Vec<String> {
+    let accel = match acceleration {
+        "tcg" => "tcg,thread=multi",
+        other => other,
+    };
+    let forwards: String = ports
+        .iter()
+        .map(|(inside, outside)| format!(",hostfwd=tcp:127.0.0.1:{outside}-:{inside}"))
+        .collect();
+    let mut words: Vec<String> = [
+        "-machine",
+        "q35",
+        "-accel",
+        accel,
+        "-cpu",
+        "max",
+        "-smp",
+        "2",
+        "-nographic",
+        "-device",
+        "virtio-rng-pci",
+        "-device",
+        "virtio-net-pci,netdev=net0",
+    ]
+    .map(str::to_owned)
+    .into();
+    words.extend(["-m".to_owned(), options.memory.to_string()]);
+    words.extend(["-netdev".to_owned(), format!("user,id=net0{forwards}")]);
+    words.extend([
+        "-drive".to_owned(),
+        format!("if=virtio,format=qcow2,discard=unmap,file={}", escaped(disk)),
+    ]);
+    if let Some(seed) = &options.seed {
+        words.extend([
+            "-fw_cfg".to_owned(),
+            format!("name=opt/io.systemd.credentials/homelab.seed,file={}", escaped(seed)),
+        ]);
+    }
+    words
+}
+
+/// A path inside an option of QEMU: a comma is written twice.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+/// Does a guest really start with KVM? A device that exists may still not work.
+fn kvm_works(runner: &dyn Runner, folder: &Path) -> Result<bool> {
+    if !Path::new("/dev/kvm").exists() {
+        return Ok(false);
+    }
+    let mut sector = [0; 512];
+    sector[..PROBE.len()].copy_from_slice(&PROBE);
+    sector[510..].copy_from_slice(&[0x55, 0xaa]);
+    let file = folder.join("kvm-probe.img");
+    fs::write(&file, sector).at("write", &file)?;
+    let command = Command::new(QEMU)
+        .args(["-accel", "kvm", "-cpu", "host", "-m", "16", "-display", "none", "-nodefaults"])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"])
+        .args([
+            "-drive".to_owned(),
+            format!("if=ide,format=raw,readonly=off,file={}", escaped(&file)),
+        ])
+        .timeout(Duration::from_secs(10));
+    let status = match runner.run(&command) {
+        Ok(_) => Some(0),
+        Err(error) => error.status,
+    };
+    Ok(status == Some(PROBE_EXIT))
+}
+
+/// The wanted port, or another one if somebody has it.
+fn free_port(wanted: u16) -> u16 {
+    let bound =
+        TcpListener::bind(("127.0.0.1", wanted)).or_else(|_| TcpListener::bind("127.0.0.1:0"));
+    bound.and_then(|socket| socket.local_addr()).map_or(wanted, |address| address.port())
+}
+
+fn become_program(words: &[String]) -> Result<Infallible> {
+    let words: Vec<CString> = words
+        .iter()
+        .map(|word| CString::new(Path::new(word).as_os_str().as_bytes()))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| ImageError::Usage("a path has a zero byte".to_owned()))?;
+    nix::unistd::execvp(&words[0], &words)
+        .map_err(|error| ImageError::Other(format!("cannot start {QEMU}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_gets_seed_disk_and_ports() {
+        let options = Options {
+            image: "i.raw".into(),
+            seed: Some("my,seed.toml".into()),
+            disk: None,
+            size: 64,
+            memory: 2048,
+            firmware: Firmware::Bios,
+        };
+        let words = arguments(&options, Path::new("d.qcow2"), "tcg", [(22, 1), (80, 2), (443, 3)]);
+        let text = words.join(" ");
+        for part in [
+            "-accel tcg,thread=multi",
+            "-m 2048",
+            "hostfwd=tcp:127.0.0.1:1-:22,hostfwd=tcp:127.0.0.1:2-:80,hostfwd=tcp:127.0.0.1:3-:443",
+            "file=d.qcow2",
+            "-fw_cfg name=opt/io.systemd.credentials/homelab.seed,file=my,,seed.toml",
+        ] {
+            assert!(text.contains(part), "{part} not in {text}");
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_replaced() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert_ne!(free_port(port), port);
+    }
+}
