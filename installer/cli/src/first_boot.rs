@@ -30,8 +30,7 @@ use terminal::card::{self, Next, Stop};
 use crate::{
     failure::Failure,
     kernel_line::KernelLine,
-    lock,
-    sealing,
+    lock, sealing,
     secrets::{self, Outside},
     sources::Places,
     talk::Talk,
@@ -189,8 +188,7 @@ impl FirstBoot<'_> {
         let result = self.try_once();
         if let Err(failure) = &result {
             let mut report = failure.report(self.version, &self.host().clock.now());
-            report.addresses =
-                self.machine.addresses().iter().map(ToString::to_string).collect();
+            report.addresses = self.machine.addresses().iter().map(ToString::to_string).collect();
             let mut context = Context::new(self.host().clone(), self.version);
             context.medium = self.machine.medium();
             self.publish(&report, &context);
@@ -344,6 +342,3 @@ impl Outside for SealedDesk<'_, '_> {
         sealing::kept(self.host, name)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -122,7 +122,7 @@ pub fn plan(host: &Host, seed: &Seed, mut facts: Facts) -> Result<Plan, Failure>
 pub fn built(host: &Host) -> Option<i64> {
     let bytes = host::files::read_optional(host.path(paths::MANIFEST)).ok().flatten()?;
     let manifest: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-    manifest.get("source_date_epoch")?.as_i64()
+    manifest.get("epoch")?.as_i64()
 }
 
 #[cfg(test)]

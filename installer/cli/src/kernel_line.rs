@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn quotes_last_one_wins_and_the_end_of_our_part() {
-        let line = KernelLine::parse("\"homelab.seed=https://a/b c\" homelab.seed=x=y homelab.rescue");
+        let line =
+            KernelLine::parse("\"homelab.seed=https://a/b c\" homelab.seed=x=y homelab.rescue");
         assert_eq!(line.seed.as_deref(), Some("x=y"));
         assert!(line.rescue);
         assert!(KernelLine::parse("homelab.seed=\"https://a/b c\"").seed.unwrap().ends_with("b c"));

@@ -1,1 +1,28 @@
-fn main() {}
+//! The installer and every day-2 command of the box.
+//!
+//! Exit codes: 0 done, 2 the seed is wrong, 3 the machine cannot do it, 4 a step failed, 70 a bug.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its terminal")]
+
+mod command_line;
+mod day_two;
+mod failure;
+mod first_boot;
+mod inputs;
+mod kernel_line;
+mod keyboard;
+mod lock;
+mod machine;
+mod port;
+mod sealing;
+mod secrets;
+mod sources;
+mod status;
+mod talk;
+#[cfg(test)]
+mod testing;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(command_line::main())
+}

@@ -51,6 +51,24 @@ pub fn verify(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Report {
     run.finish()
 }
 
+/// Carries out nothing but the plan's certificate, if it does not hold; true if it was made anew.
+///
+/// # Errors
+/// It cannot be made.
+pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
+    let scene = Scene::new(context, plan);
+    for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Certificates(_))) {
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        let doing = doing(&step.action);
+        if !doing.holds(&scene).map_err(failed)?.is_so() {
+            let mut silence = crate::Silence;
+            doing.apply(&scene, &mut Progress::new(&step.id, &mut silence)).map_err(failed)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What is known about a step so far.
 #[derive(Default)]
 struct Entry {
@@ -296,7 +314,8 @@ impl<'a> Run<'a> {
             }
         }
         // The report of a failed run is worth having even if one of these cannot be found out.
-        report.addresses = reach::addresses(host).unwrap_or_default();
+        let addresses = host::probe::addresses(host).unwrap_or_default();
+        report.addresses = addresses.iter().map(ToString::to_string).collect();
         report.authority_fingerprint = reach::fingerprint(&self.scene).unwrap_or_default();
         report.pinned = Pinned::load(host).unwrap_or_default().0;
         report.finished = host.clock.now();

@@ -35,6 +35,44 @@ pub fn facts(host: &Host) -> Result<Facts> {
     })
 }
 
+/// Interfaces that containers bring: their addresses are nobody's way to the box.
+const VIRTUAL: [&str; 4] = ["docker", "br-", "veth", "lo"];
+
+/// Global addresses of the box's own ports, IPv4 first.
+///
+/// # Errors
+/// `ip` failed.
+pub fn addresses(host: &Host) -> Result<Vec<IpAddr>> {
+    Ok(global(&json(host, &["-json", "address", "show", "scope", "global"])?))
+}
+
+fn global(ports: &Value) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for port in ports.as_array().into_iter().flatten() {
+        let name = port["ifname"].as_str().unwrap_or_default();
+        if VIRTUAL.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        for address in port["addr_info"].as_array().into_iter().flatten() {
+            // Privacy addresses of IPv6 change every day; nobody should write them down.
+            if address["temporary"].as_bool() != Some(true) {
+                found
+                    .extend(address["local"].as_str().and_then(|text| text.parse::<IpAddr>().ok()));
+            }
+        }
+    }
+    found.sort_by_key(IpAddr::is_ipv6);
+    found
+}
+
+/// What `ip` says.
+fn json(host: &Host, words: &[&str]) -> Result<Value> {
+    let command = Command::new("ip").args(words);
+    let output = host.runner.run(&command)?;
+    serde_json::from_str(&output.stdout)
+        .map_err(|error| HostError::Other(format!("`{command}` printed no JSON: {error}")))
+}
+
 fn firmware(host: &Host) -> Result<Firmware> {
     if !host.path("/sys/firmware/efi").is_dir() {
         return Ok(Firmware::Bios);
@@ -64,18 +102,12 @@ fn memory(meminfo: &str) -> Result<u64> {
 
 /// Ports that a cable or an antenna is behind: the kernel knows a device for them.
 fn interfaces(host: &Host) -> Result<Vec<NetworkPort>> {
-    let json = |words: &[&str]| -> Result<Value> {
-        let command = Command::new("ip").args(words);
-        let output = host.runner.run(&command)?;
-        serde_json::from_str(&output.stdout)
-            .map_err(|error| HostError::Other(format!("`{command}` printed no JSON: {error}")))
-    };
     let mut routes = Vec::new();
     for family in ["-4", "-6"] {
-        let found = json(&["-json", family, "route", "show", "default"])?;
+        let found = json(host, &["-json", family, "route", "show", "default"])?;
         routes.extend(found.as_array().cloned().unwrap_or_default());
     }
-    let addresses = json(&["-json", "address", "show"])?;
+    let addresses = json(host, &["-json", "address", "show"])?;
     let physical = |name: &str| host.path(format!("/sys/class/net/{name}/device")).exists();
     let ports = addresses.as_array().into_iter().flatten();
     Ok(ports
@@ -155,6 +187,23 @@ mod tests {
                 addresses: vec!["10.0.2.15/24".parse().unwrap()],
                 gateways: vec!["10.0.2.2".parse().unwrap()],
             }]
+        );
+    }
+
+    #[test]
+    fn containers_and_privacy_addresses_are_left_out() {
+        let value = serde_json::json!([
+            {"ifname": "enp1s0", "addr_info": [
+                {"family": "inet6", "local": "fd00:99::5", "prefixlen": 64},
+                {"family": "inet6", "local": "fd00:99::77", "temporary": true},
+                {"family": "inet", "local": "10.99.0.5", "prefixlen": 24}]},
+            {},
+            {"ifname": "docker0", "addr_info": [{"local": "172.17.0.1"}]},
+            {"ifname": "br-0123456789ab", "addr_info": [{"local": "172.18.0.1"}]}
+        ]);
+        assert_eq!(
+            global(&value).iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["10.99.0.5", "fd00:99::5"]
         );
     }
 }

@@ -65,6 +65,26 @@ impl Web for SystemWeb {
     }
 }
 
+/// Fetches a text over the network, from an authority of Mozilla's list.
+///
+/// # Errors
+/// No connection, no good answer, or more than `largest` bytes.
+pub fn fetch(url: &str, largest: u64) -> Result<String> {
+    let failed = |message: String| HostError::Web { url: url.to_owned(), message };
+    prepare_tls();
+    let client = Client::builder().no_proxy().timeout(TIMEOUT * 3).build();
+    let response = client
+        .and_then(|client| client.get(url).send())
+        .and_then(Response::error_for_status)
+        .map_err(|error| failed(cause(&error)))?;
+    let mut text = String::new();
+    response.take(largest + 1).read_to_string(&mut text).map_err(|error| failed(cause(&error)))?;
+    if text.len() as u64 > largest {
+        return Err(failed(format!("it has more than {largest} bytes")));
+    }
+    Ok(text)
+}
+
 /// A client for one question: nothing is shared, so neither cookies nor connections of an earlier
 /// answer can make a later one look good.
 fn client(question: &Question, url: &Url) -> reqwest::Result<Client> {

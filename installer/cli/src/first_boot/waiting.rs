@@ -126,8 +126,7 @@ impl FirstBoot<'_> {
         // A person is asked last, for a seed that is good otherwise.
         let mut desk = Beside { found, talk: self.talk };
         let resolved = secrets::resolve(&seed, file, &mut desk)?;
-        let accepted =
-            sealing::seal(self.host(), &found.text, &found.source, &resolved.foreign)?;
+        let accepted = sealing::seal(self.host(), &found.text, &found.source, &resolved.foreign)?;
         self.talk.restart_clock();
         self.talk.event(&Event::SeedAccepted { digest: accepted.digest, source: accepted.source });
         Ok((plan, resolved.all))

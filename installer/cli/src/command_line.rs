@@ -1,0 +1,92 @@
+//! What can be asked of this program.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use host::Host;
+
+use crate::{day_two, failure::Failure, first_boot, machine::System, status, talk::Talk};
+
+/// The installer's version, for reports.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Parser)]
+#[command(name = "homelab", about = "Brings this box to what its seed says", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show what `apply` would do; changes nothing
+    Plan {
+        /// Another seed than the box's own
+        #[arg(long)]
+        seed: Option<PathBuf>,
+        /// The plan as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the box to what its seed says; a second time changes nothing
+    Apply(day_two::Apply),
+    /// Look whether everything holds; changes nothing
+    Verify {
+        /// The report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is there and whether it is well
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the last run did
+    Report {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the box's certificate authority, to be trusted by your devices
+    Authority,
+    /// Install on first boot, check on later ones; run by homelab-install.service
+    #[command(hide = true)]
+    Install,
+    /// Renew the certificate of the box's own authority; run by homelab-renew.timer
+    #[command(hide = true)]
+    Renew,
+}
+
+/// Reads the command line and does what it says; the exit status.
+pub fn main() -> u8 {
+    let verb = CommandLine::parse().verb;
+    let host = match Host::system() {
+        Ok(host) => host,
+        Err(error) => return told(Err(error.into())),
+    };
+    told(match verb {
+        Verb::Plan { seed, json } => day_two::plan(&host, seed.as_deref(), json),
+        Verb::Apply(options) => day_two::apply(&host, &options),
+        Verb::Verify { json } => day_two::verify(&host, json),
+        Verb::Status { json } => status::status(&host, json),
+        Verb::Report { json } => status::report(&host, json),
+        Verb::Authority => status::authority(&host),
+        Verb::Install => Ok(install(host)),
+        Verb::Renew => day_two::renew(&host),
+    })
+}
+
+fn install(host: Host) -> u8 {
+    let mut talk = Talk::on(&host, Box::new(std::io::stdout()));
+    let exit = first_boot::install(&System::new(host), &mut talk, VERSION);
+    talk.close();
+    exit
+}
+
+fn told(result: Result<u8, Failure>) -> u8 {
+    result.unwrap_or_else(|failure| {
+        eprint!("{}", failure.text());
+        failure.exit()
+    })
+}

@@ -1,0 +1,244 @@
+//! `status`, `report` and `authority`: what anybody on the box may see.
+
+use engine::Journal;
+use host::{
+    Host,
+    containers::{Container, Health},
+    files,
+};
+use model::{
+    paths,
+    plan::{Action, Plan},
+    report::{Outcome, Report},
+};
+use serde::Serialize;
+
+use crate::{day_two::pretty, failure::Failure};
+
+/// What is there.
+#[derive(Debug, Serialize)]
+struct Status {
+    /// The last run came to its end.
+    installed: bool,
+    /// How the last run ended.
+    verdict: Option<String>,
+    /// When.
+    finished: Option<String>,
+    links: std::collections::BTreeMap<String, String>,
+    addresses: Vec<String>,
+    warnings: Vec<String>,
+    /// None: whoever asks may not talk to the container engine.
+    services: Option<Vec<ServiceStatus>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ServiceStatus {
+    stack: String,
+    service: String,
+    /// `healthy`, `running`, `starting`, `unhealthy`, `asleep`, `stopped`, `missing`
+    state: &'static str,
+}
+
+/// Shows what is there and whether it is well; 0 if all is, 4 if a service is not.
+///
+/// # Errors
+/// The report cannot be read.
+pub fn status(host: &Host, json: bool) -> Result<u8, Failure> {
+    let status = gather(host)?;
+    if json {
+        println!("{}", pretty(&status)?);
+    } else {
+        print!("{}", text(&status));
+    }
+    let bad = |service: &ServiceStatus| !matches!(service.state, "healthy" | "running" | "asleep");
+    let ill = status.services.iter().flatten().any(bad);
+    Ok(if ill || !status.installed { 4 } else { 0 })
+}
+
+fn gather(host: &Host) -> Result<Status, Failure> {
+    let report = last_report(host)?;
+    // Only root may read the journal: the plan in it names what is where.
+    let journal = Journal::load(host).ok().flatten();
+    let installed = match &journal {
+        Some(journal) => journal.complete,
+        None => report.as_ref().is_some_and(|report| report.exit == 0),
+    };
+    let warned =
+        report.iter().flat_map(|report| &report.steps).filter_map(|step| match &step.outcome {
+            Outcome::Warned { message } => Some(message.clone()),
+            _ => None,
+        });
+    Ok(Status {
+        installed,
+        verdict: report.as_ref().map(|r| terminal::progress::verdict_text(&r.verdict)),
+        finished: report.as_ref().map(|report| report.finished.clone()),
+        warnings: warned.collect(),
+        links: report.as_ref().map(|report| report.links.clone()).unwrap_or_default(),
+        addresses: host::probe::addresses(host)
+            .map(|all| all.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        services: journal.and_then(|journal| services(host, &journal.plan)),
+    })
+}
+
+/// The services of a plan as the container engine sees them; none: it does not answer us.
+fn services(host: &Host, plan: &Plan) -> Option<Vec<ServiceStatus>> {
+    let mut all = Vec::new();
+    for step in &plan.steps {
+        let Action::Stack(stack) = &step.action else { continue };
+        let containers = host.containers.project(&stack.name).ok()?;
+        for service in &stack.services {
+            let container = containers.iter().find(|container| container.service == service.name);
+            all.push(ServiceStatus {
+                stack: stack.name.clone(),
+                service: service.name.clone(),
+                state: state(container, service.lazy),
+            });
+        }
+    }
+    Some(all)
+}
+
+fn state(container: Option<&Container>, lazy: bool) -> &'static str {
+    match container {
+        None => "missing",
+        Some(container) if !container.running => {
+            if lazy {
+                "asleep"
+            } else {
+                "stopped"
+            }
+        }
+        Some(container) => match container.health {
+            None => "running",
+            Some(Health::Healthy) => "healthy",
+            Some(Health::Starting) => "starting",
+            Some(Health::Unhealthy) => "unhealthy",
+        },
+    }
+}
+
+fn text(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<11}{value}\n"));
+    line("installed", if status.installed { "yes" } else { "no" });
+    if let (Some(verdict), Some(finished)) = (&status.verdict, &status.finished) {
+        line("last run", &format!("{verdict}, {finished}"));
+    }
+    line("addresses", &status.addresses.join(", "));
+    for (title, url) in &status.links {
+        line("link", &format!("{url}  {title}"));
+    }
+    for warning in &status.warnings {
+        line("warning", warning);
+    }
+    match &status.services {
+        Some(services) => {
+            for service in services {
+                let name = format!("{}/{}", service.stack, service.service);
+                line("service", &format!("{name:<32}{}", service.state));
+            }
+        }
+        None => line("services", "shown to root only: `sudo homelab status`"),
+    }
+    text
+}
+
+/// Shows what the last run did.
+///
+/// # Errors
+/// There was none.
+pub fn report(host: &Host, json: bool) -> Result<u8, Failure> {
+    let Some(report) = last_report(host)? else {
+        return Err(Failure::machine("there was no run yet", "`sudo homelab apply` is one"));
+    };
+    if json {
+        println!("{}", pretty(&report)?);
+    } else {
+        print!("{}", terminal::sheet::text(&report));
+    }
+    Ok(0)
+}
+
+fn last_report(host: &Host) -> Result<Option<Report>, Failure> {
+    let Some(bytes) = files::read_optional(host.path(paths::REPORT))? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        Failure::machine(
+            format!("`{}` is damaged: {error}", paths::REPORT),
+            "`sudo homelab apply` writes it anew",
+        )
+    })
+}
+
+/// Prints the certificate of the box's own authority.
+///
+/// # Errors
+/// The box has none.
+pub fn authority(host: &Host) -> Result<u8, Failure> {
+    let path = format!("{}/ca.pem", paths::AUTHORITY);
+    match files::read_text_optional(host.path(&path))? {
+        Some(pem) => print!("{pem}"),
+        None => {
+            return Err(Failure::machine(
+                "this box has no certificate authority of its own",
+                "its certificates come from the issuer that its seed names, which devices trust \
+                 already",
+            ));
+        }
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_and_others_see() {
+        let mut status = Status {
+            installed: true,
+            verdict: Some("installed".into()),
+            finished: Some("2026-11-24T01:00:00Z".into()),
+            links: [("Login".to_owned(), "https://auth.homelab.home.arpa".to_owned())].into(),
+            addresses: vec!["192.168.1.10".into(), "fd00::1".into()],
+            warnings: vec!["a plugin is missing".into()],
+            services: None,
+        };
+        assert_eq!(
+            text(&status),
+            "installed  yes\n\
+             last run   installed, 2026-11-24T01:00:00Z\n\
+             addresses  192.168.1.10, fd00::1\n\
+             link       https://auth.homelab.home.arpa  Login\n\
+             warning    a plugin is missing\n\
+             services   shown to root only: `sudo homelab status`\n"
+        );
+        status.services = Some(vec![ServiceStatus {
+            stack: "core".into(),
+            service: "traefik".into(),
+            state: "healthy",
+        }]);
+        assert!(text(&status).ends_with("service    core/traefik                    healthy\n"));
+    }
+
+    #[test]
+    fn a_lazy_service_that_is_stopped_is_asleep() {
+        assert_eq!(state(None, true), "missing");
+        let container = Container {
+            name: "x".into(),
+            service: "x".into(),
+            id: "1".into(),
+            image: "i".into(),
+            running: false,
+            exit: Some(0),
+            health: None,
+            started: 1,
+            restarts: 0,
+        };
+        assert_eq!(state(Some(&container), true), "asleep");
+        assert_eq!(state(Some(&container), false), "stopped");
+        let starting =
+            Container { running: true, health: Some(Health::Starting), ..container.clone() };
+        assert_eq!(state(Some(&starting), false), "starting");
+    }
+}
