@@ -135,6 +135,7 @@ impl Source<'_> {
         follow(runner, &command, note)?;
         note("unpacking");
         let tree = folder.join("tree");
+        fs::create_dir(&tree).at("create", &tree)?;
         let mut archive = tar::Archive::new(fs::File::open(&tar).at("read", &tar)?);
         for entry in archive.entries().at("read", &tar)? {
             let mut entry = entry.at("read", &tar)?;

@@ -11,6 +11,8 @@ const GONE: &[&str] = &[
     "var/lib/systemd/random-seed",
     "var/lib/systemd/credential.secret",
     "etc/hostname",
+    // The resolver of the machine that built the image.
+    "etc/.resolv.conf.systemd-resolved.bak",
     // Backups of account files hold the state before the last package was installed.
     "etc/passwd-",
     "etc/shadow-",

@@ -1,11 +1,10 @@
 //! systemd-networkd files, and an address.
 
-use host::{Command, systemd};
+use host::{Command, probe, systemd};
 use model::plan::{Action, FileSet};
 
 use crate::{
     failure::{Context as _, Result},
-    reach,
     scene::{Progress, Scene},
     steps::{Doing, Holding, file_set},
 };
@@ -22,7 +21,7 @@ impl Doing for Network<'_> {
         file_set::look(self.0, scene, &mut holding)?;
         holding.need(scene.enabled(UNIT)?, || format!("{UNIT} is not enabled"));
         holding.need(scene.active(UNIT)?, || format!("{UNIT} is not running"));
-        if holding.is_so() && reach::addresses(scene.host())?.is_empty() {
+        if holding.is_so() && probe::addresses(scene.host())?.is_empty() {
             holding.warn(if pulls(scene) {
                 "no network port has an address, so images can only come from the medium"
             } else {
@@ -42,7 +41,7 @@ impl Doing for Network<'_> {
             systemd::start(scene.host().runner.as_ref(), UNIT).because(failed, "")?;
         }
         progress.note("waiting for an address");
-        scene.wait_until(WAIT, || Ok(!reach::addresses(scene.host())?.is_empty()))?;
+        scene.wait_until(WAIT, || Ok(!probe::addresses(scene.host())?.is_empty()))?;
         Ok(())
     }
 }
