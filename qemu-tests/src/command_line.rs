@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use libtest_mimic::Arguments;
 
 use crate::{
+    fixtures::{self, authority::Authority, registry::Registry},
     guest::Key,
     run,
     scene::{Images, Setup},
@@ -30,6 +32,8 @@ struct CommandLine {
 enum Verb {
     /// Runs scenarios on virtual machines
     Run(Run),
+    /// Makes the container images that the boxes pull, and says which are real
+    Fixtures,
     /// Runs every layer of tests and prints the sum
     Suite(suite::Options),
 }
@@ -63,6 +67,12 @@ struct Run {
 pub fn main() -> Result<i32> {
     match CommandLine::parse().verb {
         Verb::Run(options) => machines(&options),
+        Verb::Fixtures => {
+            let made = fixtures::ensure(Path::new("."))?;
+            made.truths.iter().for_each(|line| println!("{line}"));
+            println!("{}", made.storage.display());
+            Ok(0)
+        }
         Verb::Suite(options) => suite::run(&options),
     }
 }
@@ -79,9 +89,12 @@ fn machines(options: &Run) -> Result<i32> {
         Some(image) => image.clone(),
         None => newest_image(Path::new("build"))?,
     };
+    // Outside the enclosure, where there is a network to fetch from; inside it is only found.
+    let made = fixtures::ensure(Path::new("."))?;
     if let Some(status) = world::enclosed()? {
         return Ok(status);
     }
+    made.truths.iter().for_each(|line| println!("{line}"));
     // reqwest was built without a default.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         bail!("another provider of cryptography was installed before");
@@ -89,6 +102,11 @@ fn machines(options: &Run) -> Result<i32> {
     fs::create_dir_all(&options.results).context("cannot make the folder for results")?;
     let results = options.results.canonicalize().context("cannot find the results")?;
     let world = World::build(&results.join("world"))?;
+    let registry_folder = world::fresh_folder(&results.join("registry"))?;
+    let authority = Authority::make()?;
+    let identity = authority.issue(&[world::GATEWAY.into()], &[], &registry_folder)?;
+    let address: SocketAddr = (world::GATEWAY, 5000).into();
+    let registry = Registry::start(&made.storage, address, &identity, &registry_folder)?;
     let setup = Setup {
         key: Key::make(&results.join("world"), "admin-key")?,
         world,
@@ -99,10 +117,11 @@ fn machines(options: &Run) -> Result<i32> {
             .with_context(|| format!("no {}", options.homelab_image.display()))?,
         results,
         images: Images {
-            mirror: format!("{}:5000", world::GATEWAY),
-            authority: String::new(),
-            pins: BTreeMap::new(),
-            plugin: None,
+            mirror: address.to_string(),
+            authority: authority.certificate,
+            pins: made.pins,
+            plugin: made.plugin,
+            registry,
         },
         keep: options.keep,
         identities: Mutex::new(BTreeMap::new()),

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use model::Digest;
 
 use crate::{
+    fixtures::registry::Registry,
     guest::Key,
     installed::{Identity, Installed},
     machine::{Machine, Spec},
@@ -49,7 +50,9 @@ pub struct Images {
     /// Image reference or artefact name to digest.
     pub pins: BTreeMap<String, Digest>,
     /// The stand-in for Sablier's plugin, as a folder.
-    pub plugin: Option<PathBuf>,
+    pub plugin: PathBuf,
+    /// What serves them.
+    pub registry: Registry,
 }
 
 /// What is a story's own.
