@@ -16,7 +16,7 @@ use model::{
 use serde_json::Value;
 
 use crate::{
-    guest::{Browser, Ssh, web},
+    guest::{Browser, Ssh},
     machine::{Machine, Patience, Spec, disk::Disk, firmware::Firmware},
     scene::Scene,
     seed::{ADMIN, Wish},
@@ -175,29 +175,29 @@ impl Installed {
         serde_json::from_str(&text).context("`homelab plan --json` printed no JSON")
     }
 
-    /// Runs `homelab apply --json` and returns how it ended, with its events.
+    /// Runs `homelab apply --json` and returns its report.
     ///
     /// # Errors
-    /// The program failed, or did not say how it ended.
-    pub fn apply(&self) -> Result<(Verdict, Vec<Event>)> {
+    /// The program did not say how it ended, or its exit status says something else.
+    pub fn apply(&self) -> Result<Report> {
         let said = self.ssh.finish_as("root", "homelab apply --json", b"")?;
-        let events: Vec<Event> =
-            said.stdout.lines().filter_map(crate::machine::stream::parse_event).collect();
-        let verdict = events.iter().rev().find_map(|event| match event {
-            Event::Finished { verdict } => Some(verdict.clone()),
-            _ => None,
-        });
-        let verdict = verdict.with_context(|| {
+        let report: Report = serde_json::from_str(&said.stdout).with_context(|| {
             format!(
-                "`homelab apply --json` exited with {} and never said how it ended\n{}{}",
+                "`homelab apply --json` exited with {} and printed no report\n{}{}",
                 said.status,
                 crate::program::tail(&said.stdout),
                 crate::program::tail(&said.stderr)
             )
         })?;
-        let good = !matches!(verdict, Verdict::Failed { .. } | Verdict::Refused);
-        ensure!(good == (said.status == 0), "{verdict:?}, but exit status {}", said.status);
-        Ok((verdict, events))
+        ensure!(
+            i32::from(report.exit) == said.status,
+            "{:?} with exit code {}, but exit status {}\n{}",
+            report.verdict,
+            report.exit,
+            said.status,
+            crate::program::tail(&said.stderr)
+        );
+        Ok(report)
     }
 
     /// Every identifier that must be this box's own.

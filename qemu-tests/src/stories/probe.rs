@@ -1,19 +1,37 @@
 //! Services of the owner's own, behind each level of access, put on the box after its install.
 
 use anyhow::{Context as _, Result, ensure};
-use model::{paths, report::Verdict};
+use model::{
+    paths,
+    report::{Outcome, Verdict},
+};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-use crate::{guest::Browser, installed::Installed, scene::Scene, seed::ADMIN};
+use crate::{fixtures::PLUGIN, guest::Browser, installed::Installed, scene::Scene, seed::ADMIN};
 
-/// Deploys the probe stack as an owner does: a folder in their own stacks, then `homelab apply`.
+/// The stack, as its owner writes it.
+const STACK: &str = include_str!("../../fixtures/probe-stack/compose.yaml");
+
+/// Deploys the probe stack as an owner does: a folder in their own stacks, the plugin that the
+/// image lacks, then `homelab apply`.
 pub fn deploy(scene: &mut Scene<'_>) -> Result<()> {
-    let _ = scene;
-    anyhow::bail!("not written yet")
+    let plugin = scene.setup.images.plugin.clone();
+    let installed = scene.installed()?;
+    let target = format!("{}/{PLUGIN}", paths::OWN_ARTEFACTS);
+    installed.ssh.copy_folder(&plugin, &target)?;
+    let file = format!("{}/probe/compose.yaml", paths::OWN_STACKS);
+    installed.ssh.write(&file, "0644", STACK.as_bytes())?;
+    let report = installed.apply()?;
+    ensure!(report.verdict == Verdict::Installed, "the stack was deployed with {report:?}");
+    let step = report.steps.iter().find(|step| step.id.0 == "stacks/probe");
+    let outcome = step.map(|step| &step.outcome);
+    ensure!(outcome == Some(&Outcome::Changed), "stacks/probe: {outcome:?}");
+    Ok(())
 }
 
-const BODY: &str = "probe";
+/// How the probe's own answer begins, which no redirect and no waiting page holds.
+const BODY: &str = "Name: probe";
 
 /// `bypass` means anybody.
 pub fn anonymous_passes_at_bypass(scene: &mut Scene<'_>) -> Result<()> {
@@ -122,8 +140,3 @@ fn must_become(installed: &Installed, running: bool) -> Result<()> {
     }
     Ok(())
 }
-
-/// Where the stack goes.
-pub const FOLDER: &str = paths::OWN_STACKS;
-/// How a deployment must end.
-pub const DEPLOYED: Verdict = Verdict::Installed;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use model::report::{Event, Outcome, Verdict};
+use model::report::{Outcome, Verdict};
 
 use crate::{installed::Installed, scene::Scene};
 
@@ -11,16 +11,15 @@ use crate::{installed::Installed, scene::Scene};
 pub fn second_apply(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
     let before = containers(installed)?;
-    let (verdict, events) = installed.apply()?;
-    let changed: Vec<String> = events
+    let report = installed.apply()?;
+    let changed: Vec<String> = report
+        .steps
         .iter()
-        .filter_map(|event| match event {
-            Event::Ended { step, outcome: Outcome::Changed, .. } => Some(step.to_string()),
-            _ => None,
-        })
+        .filter(|step| step.outcome == Outcome::Changed)
+        .map(|step| step.id.to_string())
         .collect();
-    ensure!(verdict == Verdict::NoChange, "{verdict:?}; changed: {}", changed.join(", "));
-    ensure!(changed.is_empty(), "no change, but {} changed", changed.join(", "));
+    ensure!(changed.is_empty(), "the second time changed {}", changed.join(", "));
+    ensure!(report.verdict == Verdict::NoChange, "no step changed, but {:?}", report.verdict);
     let after = containers(installed)?;
     ensure!(before == after, "containers were started again:\n{before}\n{after}");
     Ok(())
