@@ -1,0 +1,52 @@
+# The front door. Each target does all of its own set-up on a fresh Debian 12 or 13.
+#
+#   make image            build/homelab-VERSION-amd64.raw
+#   make run [SEED=FILE]  boot it in QEMU, the console is this terminal
+#   make test             every layer of tests, ends with "N passed, N failed"
+#   make test-all         the same and the slow ones
+#   make bench            build times, cold and warm
+
+BUILD_PACKAGES := build-essential ca-certificates mmdebstrap debian-archive-keyring uidmap
+RUN_PACKAGES   := qemu-system-x86 qemu-utils ovmf
+TEST_PACKAGES  := $(RUN_PACKAGES) docker-registry dnsmasq-base nmap iproute2 openssh-client \
+                  util-linux e2fsprogs
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# Debian 12 has a cargo that is new enough under another name.
+RUST := $(if $(shell command -v cargo),,$(if $(filter 12,$(shell . /etc/os-release; echo $$VERSION_ID)),rustc-web cargo-web,rustc cargo))
+GO   := $(if $(shell command -v go),,golang-go)
+CARGO := cargo
+BIN  := target/release
+
+.PHONY: image run test test-all bench programs
+
+image: programs
+	$(BIN)/homelab-image build
+
+run: programs
+	@$(call install,$(RUN_PACKAGES))
+	@test -e $(firstword $(wildcard build/homelab-*-amd64.raw) none) || $(BIN)/homelab-image build
+	$(BIN)/homelab-image run $$(ls -t build/homelab-*-amd64.raw | head -n 1) $(if $(SEED),--seed $(SEED))
+
+test test-all: image
+	@$(call install,$(TEST_PACKAGES) $(GO))
+	$(BIN)/qemu-tests suite $(if $(filter test-all,$@),--all)
+
+bench: programs
+	$(BIN)/homelab-image bench
+
+programs:
+	@$(call install,$(BUILD_PACKAGES) $(RUST))
+	$(CARGO) build --release --workspace
+
+# Installs the packages of a list that are not there yet.
+define install
+missing=$$(for package in $(1); do \
+    dpkg-query --show --showformat='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || echo $$package; \
+done); \
+if [ -n "$$missing" ]; then \
+    echo "installing:" $$missing; \
+    $(SUDO) apt-get update -qq && \
+    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
+fi
+endef
