@@ -24,7 +24,7 @@ use crate::{
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// How long a failed fetch is not tried again.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Bytes of the biggest archive that is taken.
 const MOST: u64 = 64 << 20;
 
@@ -127,17 +127,6 @@ fn failure_note(cache: &Cache, artefact: &LockedArtefact) -> PathBuf {
 fn recent(note: &Path) -> Option<String> {
     let age = fs::metadata(note).ok()?.modified().ok()?.elapsed().ok()?;
     (age < PATIENCE).then(|| fs::read_to_string(note).ok())?
-}
-
-/// Forgets that fetches failed.
-pub fn try_again(cache: &Cache) {
-    let Ok(entries) = fs::read_dir(cache.folder().join("artefact")) else { return };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with("failed-") {
-            // If it stays, the fetch is tried in an hour.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 fn fetch(url: &str) -> Result<Vec<u8>, String> {
@@ -275,7 +264,5 @@ mod tests {
         assert!(reason.starts_with("cannot fetch https://127.0.0.1:1/plugin.tar.gz: "), "{reason}");
         assert!(files.is_empty());
         assert!(recent(&failure_note(&cache, &locked(None))).is_some());
-        try_again(&cache);
-        assert!(recent(&failure_note(&cache, &locked(None))).is_none());
     }
 }

@@ -71,8 +71,6 @@ pub struct Built {
     pub image: PathBuf,
     /// SHA-256 of its bytes.
     pub digest: Digest,
-    /// What it is.
-    pub manifest: Manifest,
 }
 
 /// Builds an image.
@@ -134,7 +132,7 @@ pub fn build(inputs: &Inputs, runner: &dyn Runner, progress: &Progress) -> Resul
     let digest = hash(unfinished.path())?;
     let (image, size) = put_in_place(inputs, &stem, unfinished, &digest, &manifest)?;
     phase.done(&size);
-    Ok(Built { image, digest, manifest })
+    Ok(Built { image, digest })
 }
 
 fn read_recipe(path: &Path) -> Result<Recipe> {

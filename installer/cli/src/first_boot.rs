@@ -342,3 +342,6 @@ impl Outside for SealedDesk<'_, '_> {
         sealing::kept(self.host, name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::{
 
 use engine::{Context, Medium, Sink};
 use host::{
-    BootDisk, Command, Host, Runner as _, boot_loader, disks, files, probe,
+    BootDisk, Command, Host, boot_loader, disks, files, probe,
     volume::{self, Use},
 };
 use model::{paths::partition, plan::Plan, report::Report, seed::Seed};

@@ -13,7 +13,7 @@ use model::{
 };
 use serde::Serialize;
 
-use crate::{day_two::pretty, failure::Failure};
+use crate::{day_two::pretty, failure::Failure, sealing};
 
 /// What is there.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,8 @@ struct Status {
     verdict: Option<String>,
     /// When.
     finished: Option<String>,
+    /// Where the seed came from, and when it was accepted.
+    seed: Option<String>,
     links: std::collections::BTreeMap<String, String>,
     addresses: Vec<String>,
     warnings: Vec<String>,
@@ -72,6 +74,7 @@ fn gather(host: &Host) -> Result<Status, Failure> {
         installed,
         verdict: report.as_ref().map(|r| terminal::progress::verdict_text(&r.verdict)),
         finished: report.as_ref().map(|report| report.finished.clone()),
+        seed: sealing::accepted(host).map(|seed| format!("{}, {}", seed.source, seed.at)),
         warnings: warned.collect(),
         links: report.as_ref().map(|report| report.links.clone()).unwrap_or_default(),
         addresses: host::probe::addresses(host)
@@ -124,6 +127,9 @@ fn text(status: &Status) -> String {
     line("installed", if status.installed { "yes" } else { "no" });
     if let (Some(verdict), Some(finished)) = (&status.verdict, &status.finished) {
         line("last run", &format!("{verdict}, {finished}"));
+    }
+    if let Some(seed) = &status.seed {
+        line("seed", seed);
     }
     line("addresses", &status.addresses.join(", "));
     for (title, url) in &status.links {
@@ -199,6 +205,7 @@ mod tests {
             installed: true,
             verdict: Some("installed".into()),
             finished: Some("2026-11-24T01:00:00Z".into()),
+            seed: Some("the SEED partition, 2026-11-24T00:50:00Z".into()),
             links: [("Login".to_owned(), "https://auth.homelab.home.arpa".to_owned())].into(),
             addresses: vec!["192.168.1.10".into(), "fd00::1".into()],
             warnings: vec!["a plugin is missing".into()],
@@ -208,6 +215,7 @@ mod tests {
             text(&status),
             "installed  yes\n\
              last run   installed, 2026-11-24T01:00:00Z\n\
+             seed       the SEED partition, 2026-11-24T00:50:00Z\n\
              addresses  192.168.1.10, fd00::1\n\
              link       https://auth.homelab.home.arpa  Login\n\
              warning    a plugin is missing\n\

@@ -5,4 +5,4 @@ pub mod ssh;
 pub mod web;
 
 pub use ssh::{Key, Ssh};
-pub use web::{Answer, Browser};
+pub use web::Browser;

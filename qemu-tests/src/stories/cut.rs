@@ -17,6 +17,8 @@ use crate::{
     seed::Wish,
 };
 
+/// Bytes each second while the cut in the middle of a pull is waited for.
+const IN_THE_MIDDLE: u64 = 4 << 20;
 /// Host name of this story's box.
 const NAME: &str = "box-cut";
 
@@ -66,8 +68,13 @@ pub fn in_images(scene: &mut Scene<'_>) -> Result<()> {
     let twin = Disk::overlay(&image, &twin, DISK_SIZE, "TWIN-DISK-1")?.honest();
     spec.disks = vec![twin, own];
     spec.boot_from = 1;
+    // On loopback a pull has hardly a middle.
+    let registry = &scene.setup.images.registry;
+    registry.limit(Some(IN_THE_MIDDLE));
     let mut machine = Machine::start(spec)?;
-    cut_at(scene, &mut machine, &Point::Images)?;
+    let cut = cut_at(scene, &mut machine, &Point::Images);
+    registry.limit(None);
+    cut?;
     scene.machine = Some(Machine::start(machine.cut())?);
     Ok(())
 }

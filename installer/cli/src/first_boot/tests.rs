@@ -1,0 +1,284 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use engine::Folder;
+use model::{
+    Digest,
+    plan::{FORMAT, Step, StepId},
+    report::{Outcome, StepReport},
+};
+
+use super::*;
+
+const GOOD: &str = "schema = 1\n[admin]\nname = \"alex\"\npassword = \"correct horse battery\"\n";
+const WRONG: &str = "schema = 1\n[admn]\n";
+
+/// A machine of folders that does what its script says.
+struct Fake {
+    host: Host,
+    partition: PathBuf,
+    /// Looks at the SEED partition so far, and what is put there before which one.
+    looks: Cell<u32>,
+    seeds: RefCell<VecDeque<(u32, &'static str)>>,
+    rescue: bool,
+    /// How the runs end; none left: well.
+    ends: RefCell<VecDeque<u8>>,
+    log: RefCell<Vec<String>>,
+}
+
+impl Fake {
+    fn new(folder: &Path) -> Self {
+        let partition = folder.join("partition");
+        fs::create_dir_all(&partition).unwrap();
+        Self {
+            host: crate::testing::host_in(&folder.join("root")),
+            partition,
+            looks: Cell::new(0),
+            seeds: RefCell::default(),
+            rescue: false,
+            ends: RefCell::default(),
+            log: RefCell::default(),
+        }
+    }
+
+    fn note(&self, text: impl Into<String>) {
+        self.log.borrow_mut().push(text.into());
+    }
+
+    fn report(&self, exit: u8) -> Report {
+        let id = StepId::new("images");
+        let verdict = match exit {
+            0 => Verdict::Installed,
+            _ => Verdict::Failed { step: id.clone() },
+        };
+        let mut report = Report::new("0.1.0", verdict, exit, "2026-11-24T00:00:00Z");
+        if exit != 0 {
+            let causes = vec!["the registry is away".to_owned()];
+            let outcome = Outcome::Failed { causes, hint: "wait".to_owned() };
+            report.steps.push(StepReport { id, title: "Images".into(), outcome, seconds: 1.0 });
+        }
+        report
+    }
+}
+
+fn plan() -> Plan {
+    let action = Action::Networks { networks: Vec::new() };
+    let step = Step { id: StepId::new("networks"), title: "Networks".to_owned(), action };
+    Plan {
+        format: FORMAT,
+        seed: Digest::of(GOOD),
+        catalogue: Digest::of("catalogue"),
+        steps: vec![step],
+    }
+}
+
+impl Places for Fake {
+    fn credential(&self) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+
+    fn fetch(&self, url: &str) -> Result<String, String> {
+        Err(format!("nobody asks for {url}"))
+    }
+
+    fn seed_partition(&self) -> Option<Arc<dyn Medium>> {
+        self.looks.set(self.looks.get() + 1);
+        let due = self.seeds.borrow().front().is_some_and(|(look, _)| *look <= self.looks.get());
+        if due {
+            let (_, text) = self.seeds.borrow_mut().pop_front().unwrap();
+            fs::write(self.partition.join("seed.toml"), text).unwrap();
+        }
+        Some(Arc::new(Folder(self.partition.clone())))
+    }
+
+    fn removable(&self) -> Vec<(String, Arc<dyn Medium>)> {
+        Vec::new()
+    }
+}
+
+impl Machine for Fake {
+    fn host(&self) -> &Host {
+        &self.host
+    }
+    fn kernel_line(&self) -> KernelLine {
+        KernelLine { rescue: self.rescue, ..KernelLine::default() }
+    }
+    fn addresses(&self) -> Vec<IpAddr> {
+        vec!["192.168.1.10".parse().unwrap()]
+    }
+    fn plan(&self, _: &Seed) -> Result<Plan, Failure> {
+        Ok(plan())
+    }
+    fn medium(&self) -> Option<Arc<dyn Medium>> {
+        Some(Arc::new(Folder(self.partition.clone())))
+    }
+    fn built(&self) -> Option<i64> {
+        None
+    }
+    fn run(&self, plan: &Plan, context: &Context, _: &mut dyn Sink) -> Report {
+        let secrets: Vec<String> = context.secrets.keys().map(ToString::to_string).collect();
+        self.note(format!("run with {}", secrets.join(", ")));
+        let exit = self.ends.borrow_mut().pop_front().unwrap_or(0);
+        if exit == 0 {
+            let mut journal = Journal::new(plan, "2026-11-24T00:00:00Z".to_owned());
+            journal.complete = true;
+            journal.save(&self.host).unwrap();
+        }
+        self.report(exit)
+    }
+    fn verify(&self, _: &Plan, _: &Context, _: &mut dyn Sink) -> Report {
+        self.note("verify");
+        self.report(self.ends.borrow_mut().pop_front().unwrap_or(0))
+    }
+    fn publish(&self, report: &Report, _: &Context) -> Result<(), String> {
+        self.note(format!("publish {}", report.exit));
+        Ok(())
+    }
+    fn rest_attempts(&self) -> Result<(), String> {
+        self.note("rest");
+        Ok(())
+    }
+    fn shell(&self, console: &str) -> Result<(), String> {
+        self.note(format!("shell on {console}"));
+        Ok(())
+    }
+}
+
+/// What was said, to be looked at while it is still being said.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8(bytes.clone()).unwrap()
+    }
+}
+
+impl Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Stage {
+    _folder: tempfile::TempDir,
+    fake: Fake,
+    talk: Talk,
+    said: Said,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let said = Said::default();
+        let talk = Talk::to(Box::new(said.clone()));
+        Self { fake: Fake::new(folder.path()), _folder: folder, talk, said }
+    }
+
+    fn seeds(self, seeds: &[(u32, &'static str)]) -> Self {
+        self.fake.seeds.borrow_mut().extend(seeds);
+        self
+    }
+
+    fn install(&mut self) -> u8 {
+        install(&self.fake, &mut self.talk, "0.1.0")
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.fake.log.borrow().clone()
+    }
+}
+
+#[test]
+fn waits_for_a_seed_seals_it_and_runs() {
+    let mut stage = Stage::new().seeds(&[(3, GOOD)]);
+    assert_eq!(stage.install(), 0);
+    assert_eq!(stage.log(), ["rest", "run with admin-password", "publish 0"]);
+    let said = stage.said.text();
+    assert_eq!(said.matches("this box waits for its seed").count(), 1, "{said}");
+    assert!(said.contains("Addresses      192.168.1.10"), "{said}");
+    assert_eq!(sealing::sealed(&stage.fake.host).unwrap().as_deref(), Some(GOOD));
+}
+
+#[test]
+fn a_wrong_seed_is_told_once_reported_and_tried_again_when_it_changes() {
+    let mut stage = Stage::new().seeds(&[(1, WRONG), (6, GOOD)]);
+    assert_eq!(stage.install(), 0);
+    assert_eq!(stage.log(), ["rest", "publish 2", "run with admin-password", "publish 0"]);
+    let said = stage.said.text();
+    assert_eq!(said.matches("the seed was refused; nothing was changed").count(), 1, "{said}");
+    assert!(said.contains("seed.toml:2:2: unknown"), "{said}");
+}
+
+#[test]
+fn an_installed_box_is_only_looked_at_and_lets_its_owner_in_even_if_ill() {
+    for (end, word) in [(0, "the box is ready"), (4, "step 1 of 1 failed")] {
+        let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+        assert_eq!(stage.install(), 0);
+        stage.fake.log.borrow_mut().clear();
+        stage.fake.ends.borrow_mut().push_back(end);
+        assert_eq!(stage.install(), 0);
+        assert_eq!(stage.log(), ["verify".to_owned(), format!("publish {end}")]);
+        assert!(stage.said.text().contains(word), "{}", stage.said.text());
+    }
+}
+
+#[test]
+fn an_edited_seed_of_an_installed_box_is_told() {
+    let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+    stage.install();
+    fs::write(stage.fake.host.path(paths::SEED), "schema = 1\n").unwrap();
+    stage.install();
+    assert!(stage.said.text().contains("note: /etc/homelab/seed.toml has changed"));
+}
+
+#[test]
+fn a_failure_is_tried_again_from_the_sealed_seed_and_then_given_up() {
+    let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+    stage.fake.ends.borrow_mut().extend([4, 4, 4, 4, 4]);
+    assert_eq!(stage.install(), 4);
+    let runs = stage.log().iter().filter(|line| line.starts_with("run")).count();
+    assert_eq!(runs, 4, "one, and three more after a pause");
+    assert_eq!(stage.fake.looks.get(), 1, "the sealed seed is used, not the partition's");
+    let said = stage.said.text();
+    assert!(said.contains("tried again in 5 min"), "{said}");
+    assert!(said.contains("`homelab apply` goes on where it stopped"), "{said}");
+}
+
+#[test]
+fn a_failure_that_goes_away_ends_well() {
+    let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+    stage.fake.ends.borrow_mut().push_back(4);
+    assert_eq!(stage.install(), 0);
+    assert!(stage.said.text().contains("the registry is away"));
+}
+
+#[test]
+fn rescue_waits_for_a_person_and_has_a_shell() {
+    let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+    stage.fake.rescue = true;
+    let hand = stage.talk.keyboard.hand();
+    // Typed while it waits: what was typed before it asked is forgotten.
+    let typist = std::thread::spawn(move || {
+        for text in ["shell", ""] {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            let line = crate::keyboard::Line { console: "ttyS0".into(), text: text.into() };
+            hand.send(line).unwrap();
+        }
+    });
+    assert_eq!(stage.install(), 0);
+    typist.join().unwrap();
+    assert_eq!(stage.log(), ["shell on ttyS0", "run with admin-password", "publish 0"]);
+    assert!(stage.said.text().contains("several starts did not finish the install"));
+}

@@ -1,0 +1,229 @@
+//! A plan against a scripted host: in order, once, and on after a failure or a cut.
+
+use std::sync::{Arc, Mutex};
+
+use engine::{Context, Journal, Listener, Silence};
+use host::fake::{self, FakeHost};
+use model::{
+    Digest, Secret,
+    plan::{Action, FORMAT, FileWish, Network, Plan, Render, Step, StepId},
+    report::{Event, Outcome, Phase, Report, Verdict},
+    secret::SecretRef,
+};
+
+/// A host whose files belong to whoever runs the test.
+struct Bench {
+    folder: tempfile::TempDir,
+    fake: FakeHost,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let fake = fake::host(folder.path());
+        fake.runner.answer(["ip"], "[]");
+        Self { folder, fake }
+    }
+
+    fn context(&self) -> Context {
+        Context::new(self.fake.host(), "0.1.0")
+    }
+
+    fn run(&self, plan: &Plan) -> Report {
+        engine::run(plan, &self.context(), &mut Silence)
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::load(&self.fake.host()).unwrap().unwrap()
+    }
+}
+
+fn step(name: &str, action: Action) -> Step {
+    Step { id: StepId::new(name), title: format!("Step {name}"), action }
+}
+
+fn network(name: &str) -> Step {
+    let network = Network { name: name.to_owned(), internal: false, subnet: None };
+    step(name, Action::Networks { networks: vec![network] })
+}
+
+fn plan_of(steps: Vec<Step>, seed: &str) -> Plan {
+    Plan { format: FORMAT, seed: Digest::of(seed), catalogue: Digest::of("catalogue"), steps }
+}
+
+fn three() -> Plan {
+    plan_of(["one", "two", "three"].map(network).into(), "seed")
+}
+
+fn outcomes(report: &Report) -> Vec<&Outcome> {
+    report.steps.iter().map(|step| &step.outcome).collect()
+}
+
+#[test]
+fn a_first_run_changes_and_a_second_one_finds_everything_so() {
+    let bench = Bench::new();
+    let report = bench.run(&three());
+    assert_eq!((report.verdict, report.exit), (Verdict::Installed, 0));
+    assert!(report.steps.iter().all(|step| step.outcome == Outcome::Changed));
+    assert_eq!(
+        bench.fake.containers.done(),
+        ["create-network one", "create-network two", "create-network three"]
+    );
+    assert!(bench.journal().complete);
+    bench.fake.containers.forget();
+    let report = bench.run(&three());
+    assert_eq!(report.verdict, Verdict::NoChange);
+    assert_eq!(outcomes(&report), [&Outcome::AlreadySo; 3]);
+    assert!(bench.fake.containers.done().is_empty());
+}
+
+#[test]
+fn a_failure_at_any_step_leaves_the_rest_alone_and_the_next_run_goes_on_there() {
+    for (index, name) in ["one", "two", "three"].into_iter().enumerate() {
+        let bench = Bench::new();
+        bench.fake.containers.fail_once("create-network", name, "the engine is tired");
+        let report = bench.run(&three());
+        assert_eq!(report.exit, 4);
+        assert_eq!(report.verdict, Verdict::Failed { step: StepId::new(name) });
+        for (at, outcome) in outcomes(&report).into_iter().enumerate() {
+            match at.cmp(&index) {
+                std::cmp::Ordering::Less => assert_eq!(*outcome, Outcome::Changed),
+                std::cmp::Ordering::Equal => {
+                    let Outcome::Failed { causes, .. } = outcome else { panic!("{outcome:?}") };
+                    assert_eq!(causes[0], format!("step `{name}` failed"));
+                    assert_eq!(causes.last().unwrap(), "the engine is tired");
+                }
+                std::cmp::Ordering::Greater => {
+                    let reason = format!("the step `{name}` failed");
+                    assert_eq!(*outcome, Outcome::Skipped { reason });
+                }
+            }
+        }
+        let journal = bench.journal();
+        assert!(!journal.complete);
+        assert_eq!(journal.done.len(), index);
+        // A new look at the machine may give another plan of the same seed: the begun one goes on.
+        let mut other = three();
+        other.steps.pop();
+        let resumed = engine::prepare(&bench.fake.host(), other, false).unwrap();
+        assert_eq!(resumed, three());
+        bench.fake.containers.forget();
+        let report = bench.run(&resumed);
+        assert_eq!(report.exit, 0);
+        assert_eq!(bench.fake.containers.done().len(), 3 - index);
+        assert!(bench.journal().complete);
+    }
+}
+
+#[test]
+fn another_wish_half_way_is_refused_until_its_owner_says_so() {
+    let bench = Bench::new();
+    bench.fake.containers.fail_once("create-network", "two", "no");
+    bench.run(&three());
+    let other = plan_of(vec![network("four")], "another seed");
+    let host = bench.fake.host();
+    let refused = engine::prepare(&host, other.clone(), false).unwrap_err();
+    assert_eq!(refused.exit(), 3);
+    assert_eq!(
+        refused.causes(),
+        [
+            "this machine cannot run the plan".to_owned(),
+            format!(
+                "plan {} of 2026-11-22T20:33:00Z is not finished (it stopped at `two`), and the \
+                 new plan {} comes from another seed",
+                three().digest().short(),
+                other.digest().short()
+            )
+        ]
+    );
+    assert_eq!(
+        refused.hint(),
+        "run `homelab apply --replace-plan` to drop the unfinished plan and carry out the new one"
+    );
+    assert_eq!(engine::prepare(&host, other.clone(), true).unwrap(), other);
+}
+
+#[test]
+fn verify_only_looks() {
+    let bench = Bench::new();
+    let report = engine::verify(&three(), &bench.context(), &mut Silence);
+    assert_eq!(report.exit, 4);
+    assert!(bench.fake.containers.done().is_empty());
+    assert!(!bench.folder.path().join("var").exists(), "it wrote something");
+}
+
+#[test]
+fn what_is_missing_is_found_before_anything_is_changed() {
+    let bench = Bench::new();
+    bench.fake.runner.missing(["docker"]);
+    let files = model::plan::FileSet { files: Vec::new(), owned_prefix: String::new() };
+    let plan = plan_of(vec![network("one"), step("docker", Action::Docker(files))], "seed");
+    let report = bench.run(&plan);
+    assert_eq!(report.exit, 3);
+    assert!(bench.fake.containers.done().is_empty());
+    let reason = "the step `docker` failed".to_owned();
+    assert_eq!(*outcomes(&report)[0], Outcome::Skipped { reason });
+}
+
+#[test]
+fn events_tell_the_phases_in_order_and_no_secret() {
+    let bench = Bench::new();
+    let name = SecretRef::new("token");
+    let file = FileWish {
+        path: "/opt/stacks/x".to_owned(),
+        mode: 0o600,
+        owner: (own_user(), own_group()),
+        text: format!("token={}\n", name.placeholder()),
+    };
+    let render = Render {
+        folders: vec![model::plan::FolderWish {
+            path: "/opt".into(),
+            mode: 0o755,
+            owner: (own_user(), own_group()),
+        }],
+        files: vec![FileWish { path: "/opt/x".into(), ..file }],
+        initial: Vec::new(),
+    };
+    let plan = plan_of(vec![step("render", Action::Render(render)), network("hunter2")], "seed");
+    bench.fake.containers.fail("create-network", "", "the password is hunter2-secret");
+    let mut context = bench.context();
+    context.secrets.insert(name, Secret::new("hunter2-secret"));
+    let heard: Arc<Mutex<Vec<Event>>> = Arc::default();
+    let ears = Arc::clone(&heard);
+    let mut sink = Listener(move |event: &Event| ears.lock().unwrap().push(event.clone()));
+    let report = engine::run(&plan, &context, &mut sink);
+    let heard = heard.lock().unwrap();
+    let text = serde_json::to_string(&*heard).unwrap() + &serde_json::to_string(&report).unwrap();
+    assert!(!text.contains("hunter2-secret"), "{text}");
+    let written = std::fs::read_to_string(bench.folder.path().join("opt/x")).unwrap();
+    assert_eq!(written, "token=hunter2-secret\n");
+    let begun: Vec<(&str, Phase)> = heard
+        .iter()
+        .filter_map(|event| match event {
+            Event::Begun { step, phase } => Some((step.0.as_str(), *phase)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        begun,
+        [
+            ("render", Phase::Check),
+            ("hunter2", Phase::Check),
+            ("render", Phase::Guard),
+            ("render", Phase::Apply),
+            ("hunter2", Phase::Guard),
+            ("hunter2", Phase::Apply),
+        ]
+    );
+    assert!(matches!(heard.last(), Some(Event::Finished { verdict: Verdict::Failed { .. } })));
+}
+
+fn own_user() -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").unwrap().uid()
+}
+
+fn own_group() -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").unwrap().gid()
+}
