@@ -128,11 +128,19 @@ impl Service {
         }
     }
 
-    /// Numeric user and group that it starts as; root if the file names none.
+    /// Numeric user and group that its folders belong to: `user`, or `PUID` and `PGID` where it
+    /// starts as root and becomes another user itself; root if the file names none.
     pub fn owner(&self) -> (u32, u32) {
-        let user = self.compose.get("user").map(scalar).unwrap_or_default();
-        let (user, group) = user.split_once(':').unwrap_or((&user, &user));
-        (user.parse().unwrap_or(0), group.parse().unwrap_or(0))
+        if let Some(user) = self.compose.get("user").map(scalar) {
+            let (user, group) = user.split_once(':').unwrap_or((&user, &user));
+            return (user.parse().unwrap_or(0), group.parse().unwrap_or(0));
+        }
+        let environment = self.environment();
+        let number = |name: &str| {
+            let value = environment.iter().find(|(key, _)| key == name);
+            value.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+        };
+        (number("PUID"), number("PGID"))
     }
 
     /// Name for people.
