@@ -162,7 +162,9 @@ impl Progress {
                 }
             }
             Unit::Items if total > 0 => parts.push(format!("{done} of {total}")),
-            Unit::Items => parts.push(done.to_string()),
+            Unit::Items if done > 0 => parts.push(done.to_string()),
+            // A note without numbers.
+            Unit::Items => {}
         }
         if !note.is_empty() {
             parts.push(note.to_owned());

@@ -47,7 +47,7 @@ fn with_state(states: &BTreeMap<u16, String>, wanted: &str) -> Vec<u16> {
 fn scan(source: IpAddr, target: IpAddr, what: &[&str]) -> Result<String> {
     Program::new("nmap")
         // No ping, no names. Lost packets are asked for again: an emulated box is slow.
-        .args(["-n", "-Pn", "-T4", "--max-retries", "3", "--min-rate", "1500", "-vv"])
+        .args(["-n", "-Pn", "-T4", "--max-retries", "2", "--min-rate", "4000", "-vv"])
         .args(if target.is_ipv6() { &["-6"][..] } else { &[] })
         .args(["-e", BRIDGE, "-S", &source.to_string(), "-oG", "-"])
         .args(what)

@@ -18,8 +18,8 @@ const TIMEZONE: &str = "/etc/timezone";
 const ZONES: &str = "/usr/share/zoneinfo";
 const LOCALE: &str = "/etc/locale.conf";
 const LOCALES: &str = "/etc/locale.gen";
-/// One text serves both: the console reads the first, X11 programs and `setupcon` the second.
-const KEYBOARD: [&str; 2] = ["/etc/vconsole.conf", "/etc/default/keyboard"];
+/// The console's `/etc/vconsole.conf` is a link to it, which Debian makes anew at every boot.
+const KEYBOARD: &str = "/etc/default/keyboard";
 
 pub(super) fn check(identity: &Identity, scene: &Scene<'_>) -> Result<()> {
     if scene.host().path(zone(identity)).is_file() {
@@ -95,13 +95,12 @@ fn texts(identity: &Identity) -> Vec<(String, String)> {
         "KEYMAP={layout}\nXKBMODEL=pc105\nXKBLAYOUT={layout}\nXKBVARIANT=\nXKBOPTIONS=\n\
          BACKSPACE=guess\n"
     );
-    let mut texts = vec![
+    vec![
         (HOSTNAME.to_owned(), format!("{}\n", identity.hostname)),
         (TIMEZONE.to_owned(), format!("{}\n", identity.timezone)),
         (LOCALE.to_owned(), format!("LANG={}\n", identity.locale)),
-    ];
-    texts.extend(KEYBOARD.map(|path| (path.to_owned(), keyboard.clone())));
-    texts
+        (KEYBOARD.to_owned(), keyboard),
+    ]
 }
 
 fn zone(identity: &Identity) -> String {
