@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -81,15 +81,17 @@ pub struct Built {
 pub fn build(inputs: &Inputs, runner: &dyn Runner, progress: &Progress) -> Result<Built> {
     let recipe = read_recipe(&inputs.recipe)?;
     let catalogue = read_catalogue(&inputs.source.join("stacks"))?;
-    prerequisites::check(inputs)?;
+    prerequisites::check(inputs, runner)?;
     let cache = Cache::new(&inputs.cache);
     fs::create_dir_all(&inputs.cache).at("create", &inputs.cache)?;
     fs::create_dir_all(&inputs.output).at("create", &inputs.output)?;
-    // The namespace's user must be able to reach it.
+    // The users of a namespace must be able to reach it.
+    let scratch = prerequisites::scratch_folder();
     let scratch = tempfile::Builder::new()
-        .prefix("scratch-")
-        .tempdir_in(&inputs.cache)
-        .at("create", &inputs.cache)?;
+        .prefix("homelab-image-")
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempdir_in(&scratch)
+        .at("create", &scratch)?;
 
     let source = Source { recipe: &recipe, mirrors: &inputs.mirrors, scratch: scratch.path() };
     let base = {
@@ -105,6 +107,7 @@ pub fn build(inputs: &Inputs, runner: &dyn Runner, progress: &Progress) -> Resul
         Tools::new(&kept(progress, &cache, "tools", &source.tools_inputs(), make)?)
     };
     tools.check()?;
+    tools.start(runner, &inputs.installer)?;
 
     let phase = progress.phase("merge");
     let artefacts = artefacts(inputs, &catalogue, &cache, progress)?;
@@ -126,7 +129,7 @@ pub fn build(inputs: &Inputs, runner: &dyn Runner, progress: &Progress) -> Resul
     write(unfinished.path(), runner, &recipe, &tools, (&tree, &base), &manifest, progress)?;
 
     let phase = progress.phase("checks");
-    let count = check::run(unfinished.path(), &manifest)?;
+    let count = check::run(unfinished.path(), &manifest, runner, &tools)?;
     phase.done(&format!("{count} passed"));
     let phase = progress.phase("digest");
     let digest = hash(unfinished.path())?;
@@ -378,7 +381,6 @@ fn put_in_place(
     digest: &Digest,
     manifest: &Manifest,
 ) -> Result<(PathBuf, String)> {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let image = inputs.output.join(format!("{stem}.raw"));
     let beside = [
         (format!("{stem}.manifest.json"), manifest.to_text()),

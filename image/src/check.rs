@@ -3,11 +3,15 @@
 use std::{fs::File, path::Path};
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read};
+use host::command::Runner;
 use model::paths::{self, partition};
+use uuid::Uuid;
 
 use crate::{
+    debian::Tools,
     error::{At as _, ImageError, Result},
     fat, grub,
+    identifiers::Identifiers,
     layout::{self, Extent, Partition, SECTOR},
     manifest::{CARD, Card, Manifest},
     window::Window,
@@ -149,7 +153,7 @@ fn kernel_present(root: &dyn Files) -> Result<(), String> {
 ///
 /// # Errors
 /// All that failed, by name; or the image cannot be read at all.
-pub fn run(image: &Path, manifest: &Manifest) -> Result<usize> {
+pub fn run(image: &Path, manifest: &Manifest, runner: &dyn Runner, tools: &Tools) -> Result<usize> {
     let mut file = File::open(image).at("read", image)?;
     let (disk_id, partitions) = layout::read(&mut file)?;
     let find = |number| partitions.iter().find(|p| p.number == number).map(|p| p.extent);
@@ -164,16 +168,11 @@ pub fn run(image: &Path, manifest: &Manifest) -> Result<usize> {
     let mut results: Vec<(&str, Result<(), String>)> = vec![
         ("partition-order", order(&partitions)),
         ("both-partition-tables", both_tables(&mut file)),
-        (
-            "disk-guid",
-            must(
-                disk_id == manifest.identifiers.disk,
-                "the disk has another GUID than the manifest says",
-            ),
-        ),
+        ("identifiers", identifiers(disk_id, &partitions, &manifest.identifiers)),
         ("grub-fields", grub::check(&mut file, bios)),
         ("efi-files", efi_files(&file, efi)),
         ("seed-partition", seed_partition(&file, seed, manifest)),
+        ("root-clean", root_clean(runner, tools, image, root)),
     ];
     let opened = open_root(&file, root);
     match &opened {
@@ -199,6 +198,35 @@ fn order(partitions: &[Partition]) -> Result<(), String> {
         numbers == [partition::BIOS_BOOT, partition::EFI, partition::SEED, partition::ROOT],
         "root must lie last on the disk, so that it can grow",
     )
+}
+
+/// The box tells by these whether it still has the identity of the image.
+fn identifiers(disk: Uuid, partitions: &[Partition], wanted: &Identifiers) -> Result<(), String> {
+    must(disk == wanted.disk, "the disk has another GUID than the manifest says")?;
+    for (number, id) in [
+        (partition::BIOS_BOOT, wanted.bios_boot),
+        (partition::EFI, wanted.efi),
+        (partition::ROOT, wanted.root),
+        (partition::SEED, wanted.seed),
+    ] {
+        must(
+            partitions.iter().any(|found| (found.number, found.id) == (number, id)),
+            &format!("partition {number} has another GUID than the manifest says"),
+        )?;
+    }
+    Ok(())
+}
+
+/// e2fsck sees what `mke2fs` may have got wrong.
+fn root_clean(
+    runner: &dyn Runner,
+    tools: &Tools,
+    image: &Path,
+    root: Extent,
+) -> Result<(), String> {
+    let place = format!("{}?offset={}", image.display(), root.start);
+    let command = tools.command("usr/sbin/e2fsck").args(["-fn", &place]);
+    runner.run(&command).map(drop).map_err(|error| error.to_string())
 }
 
 fn both_tables(file: &mut File) -> Result<(), String> {

@@ -202,10 +202,31 @@ impl Tools {
 
     /// A program of the tree, run by the tree's loader with the tree's libraries.
     pub fn command(&self, program: &str) -> Command {
+        self.load(&self.path(program))
+    }
+
+    /// Any program, run by the tree's loader with the tree's libraries.
+    fn load(&self, program: &Path) -> Command {
         Command::new(self.path("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"))
             .arg("--library-path")
             .arg(self.path("usr/lib/x86_64-linux-gnu"))
-            .arg(self.path(program))
+            .arg(program)
+    }
+
+    /// Does a program of this machine start with the libraries that every box has? One that was
+    /// built on a newer system would not.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn start(&self, runner: &dyn Runner, program: &Path) -> Result<()> {
+        runner.run(&self.load(program).arg("--version")).map(drop).map_err(|error| {
+            ImageError::Other(format!(
+                "`{}` does not start with the libraries of Debian 13: {}\n    = build it on \
+                 Debian 13 or older, and name it with --installer",
+                program.display(),
+                error.tail.trim()
+            ))
+        })
     }
 
     /// What a stage that uses the tools depends on: the versions of their packages.
@@ -213,9 +234,12 @@ impl Tools {
     /// # Errors
     /// The tree is damaged.
     pub fn check(&self) -> Result<()> {
-        for file in
-            ["usr/sbin/mke2fs", "usr/bin/grub-mkimage", "usr/lib/x86_64-linux-gnu/libarchive.so.13"]
-        {
+        for file in [
+            "usr/sbin/mke2fs",
+            "usr/sbin/e2fsck",
+            "usr/bin/grub-mkimage",
+            "usr/lib/x86_64-linux-gnu/libarchive.so.13",
+        ] {
             if !self.path(file).exists() {
                 return Err(ImageError::Other(format!(
                     "the tools in the cache are damaged (`{file}` is missing); remove `{}`",
@@ -224,5 +248,61 @@ impl Tools {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host::fake::ScriptedRunner;
+
+    use super::*;
+
+    #[test]
+    fn an_installer_that_is_too_new_for_the_box_is_refused() {
+        let runner = ScriptedRunner::default();
+        let tools = Tools::new(Path::new("/stage"));
+        let loader = "/stage/tree/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+        runner.answer([loader], "homelab 0.1.0");
+        tools.start(&runner, Path::new("homelab")).unwrap();
+        assert!(runner.commands()[0].ends_with("/x86_64-linux-gnu homelab --version"));
+        runner.fail([loader], 1, "homelab: libc.so.6: version `GLIBC_2.99' not found");
+        let error = tools.start(&runner, Path::new("homelab")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`homelab` does not start with the libraries of Debian 13: homelab: libc.so.6: \
+             version `GLIBC_2.99' not found\n    = build it on Debian 13 or older, and name it \
+             with --installer"
+        );
+    }
+
+    /// The mmdebstrap here is a stand-in; a real one runs in every build.
+    #[test]
+    fn mirrors_packages_and_exclusions_reach_mmdebstrap_and_the_key() {
+        let recipe = crate::recipe::parse("recipe.toml", include_str!("../recipe.toml"));
+        let recipe = recipe.unwrap_or_else(|problems| panic!("{problems}"));
+        let runner = ScriptedRunner::default();
+        runner.answer(["mmdebstrap"], "");
+        let scratch = Path::new("/scratch");
+        let mirrors = ["https://deb.lan/debian".to_owned()];
+        let source = Source { recipe: &recipe, mirrors: &mirrors, scratch };
+        source.make_base(&runner, Path::new("/stage"), &mut |_| ()).unwrap();
+        let command = runner.commands().remove(0);
+        for part in [
+            "SOURCE_DATE_EPOCH=1793491200 ",
+            "TMPDIR=/scratch ",
+            " --mode=unshare --variant=apt --format=tar --architectures=amd64 ",
+            "--include=linux-image-amd64,",
+            "'--dpkgopt=path-exclude=/usr/share/man/*'",
+            "en_US.UTF-8 UTF-8",
+            " trixie /stage/base.tar https://deb.lan/debian",
+        ] {
+            assert!(command.contains(part), "`{part}` is not in {command}");
+        }
+        let other = Source { mirrors: &[], ..source.clone() };
+        let differing = |a: &Inputs, b: &Inputs| {
+            a.iter().filter(|(name, value)| b.get(*name) != Some(value)).count()
+        };
+        assert_eq!(differing(&source.base_inputs(), &other.base_inputs()), 1);
+        assert_eq!(differing(&source.tools_inputs(), &other.tools_inputs()), 1);
     }
 }

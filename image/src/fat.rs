@@ -1,5 +1,7 @@
 //! FAT file systems inside the image: made, filled and read in process, always with the same bytes.
 
+mod dots;
+
 use std::{
     fmt::Debug,
     io::{self, Read, Seek, Write},
@@ -81,11 +83,14 @@ pub fn make<V: Read + Write + Seek>(
         .fat_type(format.kind)
         .bytes_per_cluster(format.cluster);
     fatfs::format_volume(&mut volume, wanted)?;
-    let system = FileSystem::new(volume, options(clock))?;
+    let system = FileSystem::new(&mut volume, options(clock))?;
     for (path, content) in files {
         put_into(&system, path, content)?;
     }
-    system.unmount()
+    // Counts what is free, which is noted when the volume is closed.
+    system.stats()?;
+    system.unmount()?;
+    dots::mend(&mut volume)
 }
 
 /// Writes one file, replacing what it held.
@@ -93,14 +98,15 @@ pub fn make<V: Read + Write + Seek>(
 /// # Errors
 /// The volume is no FAT file system, is full, or cannot be written.
 pub fn put<V: Read + Write + Seek>(
-    volume: V,
+    mut volume: V,
     clock: FixedClock,
     path: &str,
     content: &[u8],
 ) -> io::Result<()> {
-    let system = FileSystem::new(volume, options(clock))?;
+    let system = FileSystem::new(&mut volume, options(clock))?;
     put_into(&system, path, content)?;
-    system.unmount()
+    system.unmount()?;
+    dots::mend(&mut volume)
 }
 
 fn put_into<V: Read + Write + Seek>(
@@ -170,9 +176,13 @@ mod tests {
     use super::*;
 
     fn volume() -> Vec<u8> {
-        let mut volume = Cursor::new(vec![0; 8 << 20]);
-        let format =
-            Format { label: "SEED", serial: 0x1234_ABCD, kind: FatType::Fat16, cluster: 1024 };
+        filled(FatType::Fat16, 8)
+    }
+
+    fn filled(kind: FatType, mib: usize) -> Vec<u8> {
+        let mut volume = Cursor::new(vec![0; mib << 20]);
+        let cluster = if kind == FatType::Fat32 { 512 } else { 1024 };
+        let format = Format { label: "SEED", serial: 0x1234_ABCD, kind, cluster };
         let files = [
             ("README.TXT".to_owned(), b"read me".to_vec()),
             ("EFI/debian/grubenv".to_owned(), vec![b'#'; 1024]),
@@ -203,5 +213,30 @@ mod tests {
         let bytes = volume();
         assert_eq!(bytes[0x27..0x2b], 0x1234_ABCD_u32.to_le_bytes());
         assert_eq!(&bytes[0x2b..0x36], b"SEED       ");
+    }
+
+    /// Each folder has `.` and `..` as its first entries, and so it does in the eyes of a checker.
+    #[test]
+    fn folders_are_as_checkers_want_them() {
+        for (kind, mib) in [(FatType::Fat16, 8), (FatType::Fat32, 40)] {
+            let mut bytes = filled(kind, mib);
+            put(Cursor::new(&mut bytes[..]), FixedClock::at(0), "a/b/c.txt", b"c").unwrap();
+            let entry = |name: &[u8]| bytes.windows(11).position(|part| part == name).unwrap();
+            let (folder, below) = (entry(b"EFI        "), entry(b"DEBIAN     "));
+            let cluster = |at: usize| u16::from_le_bytes([bytes[at + 26], bytes[at + 27]]);
+            // The entry `DEBIAN` lies in `EFI`, behind `.` and `..`.
+            let start = (0..=below / 32)
+                .rev()
+                .map(|n| n * 32)
+                .find(|at| bytes[*at..].starts_with(b".          "));
+            let start = start.unwrap();
+            assert_eq!(cluster(start), cluster(folder));
+            assert!(bytes[start + 32..].starts_with(b"..         "));
+            assert_eq!(cluster(start + 32), 0, "the root is cluster 0");
+            let folder = tempfile::tempdir().unwrap();
+            let image = folder.path().join("fat.img");
+            std::fs::write(&image, &bytes).unwrap();
+            crate::tests::look_with("fsck.vfat", &["-n", &image.to_string_lossy()]);
+        }
     }
 }

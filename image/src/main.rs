@@ -42,3 +42,22 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use host::{
+        SystemRunner,
+        command::{Command, Runner as _},
+    };
+
+    /// Lets a checker of this machine look at something; a machine without it says so.
+    pub fn look_with(program: &str, arguments: &[&str]) {
+        match SystemRunner.run(&Command::new(program).args(arguments)) {
+            Ok(_) => {}
+            Err(error) if error.exit == "is not installed" => {
+                println!("not looked at: `{program}` is not installed here");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
