@@ -11,7 +11,7 @@ use host::command::{Command, Runner, Streams};
 
 use crate::{
     cache::Inputs,
-    error::{At as _, ImageError, Result},
+    error::{At as _, ImageError, Result, last_words},
     recipe::Recipe,
 };
 
@@ -224,7 +224,7 @@ impl Tools {
                 "`{}` does not start with the libraries of Debian 13: {}\n    = build it on \
                  Debian 13 or older, and name it with --installer",
                 program.display(),
-                error.tail.trim()
+                last_words(&error)
             ))
         })
     }

@@ -73,6 +73,11 @@ impl From<Problems> for ImageError {
     }
 }
 
+/// The last line that a failed program wrote; how it ended, if it wrote nothing.
+pub fn last_words(error: &CommandError) -> &str {
+    error.tail.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or(&error.exit)
+}
+
 /// Names the file in an I/O error: `.at("read", path)`.
 pub trait At<T> {
     /// Says what was tried on which file.

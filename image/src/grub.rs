@@ -82,7 +82,7 @@ impl BiosBoot {
         Self::patch(&tools.read("usr/lib/grub/i386-pc/boot.img")?, core, partition)
     }
 
-    fn patch(boot: &[u8], mut core: Vec<u8>, partition: Extent) -> Result<Self> {
+    pub(crate) fn patch(boot: &[u8], mut core: Vec<u8>, partition: Extent) -> Result<Self> {
         if boot.len() != 512 || core.len() < 1024 {
             return Err(ImageError::Other("GRUB's images have another size than expected".into()));
         }

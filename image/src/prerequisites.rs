@@ -10,7 +10,7 @@ use nix::sys::statvfs::statvfs;
 
 use crate::{
     build::Inputs,
-    error::{ImageError, Lack, Result},
+    error::{ImageError, Lack, Result, last_words},
     progress::bytes,
 };
 
@@ -64,7 +64,7 @@ pub fn check(inputs: &Inputs, runner: &dyn Runner) -> Result<()> {
         proc: Path::new("/proc"),
         mappings: [Path::new("/etc/subuid"), Path::new("/etc/subgid")],
         user: (uid.as_raw(), user.map_or_else(|| uid.to_string(), |user| user.name)),
-        refused: namespace.err().map(|error| error.tail.trim().to_owned()),
+        refused: namespace.err().map(|error| last_words(&error).to_owned()),
         rooms: vec![room(&inputs.cache, ROOM), room(&scratch_folder(), SCRATCH_ROOM)],
         installer: &inputs.installer,
     });

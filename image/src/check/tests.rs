@@ -262,7 +262,7 @@ fn every_check_of_the_disk_fails_on_its_fixture() {
         ),
         (
             |disk| disk.write(disk.layout.disk - SECTOR, b"EFI PARC"),
-            &["no partition table at byte 61865472"],
+            &["no partition table at byte 62914048"],
         ),
         (
             |disk| disk.write(0x5c, &[7]),
