@@ -89,9 +89,10 @@ pub fn build(inputs: &Inputs, runner: &dyn Runner, progress: &Progress) -> Resul
     let scratch = prerequisites::scratch_folder();
     let scratch = tempfile::Builder::new()
         .prefix("homelab-image-")
-        .permissions(fs::Permissions::from_mode(0o755))
         .tempdir_in(&scratch)
         .at("create", &scratch)?;
+    let reachable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(scratch.path(), reachable).at("open", scratch.path())?;
 
     let source = Source { recipe: &recipe, mirrors: &inputs.mirrors, scratch: scratch.path() };
     let base = {

@@ -65,12 +65,6 @@ impl Program {
         self
     }
 
-    /// Removes an environment variable.
-    pub fn without_env(mut self, name: &str) -> Self {
-        self.command.env_remove(name);
-        self
-    }
-
     /// Sets the working folder.
     pub fn directory(mut self, path: &Path) -> Self {
         self.command.current_dir(path);

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, ErrorKind},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     time::Duration,
 };
@@ -74,10 +74,7 @@ impl Keyboard {
 
     /// The next line, if one comes within this time.
     pub fn line(&self, at_most: Duration) -> Option<Line> {
-        match self.lines.recv_timeout(at_most) {
-            Ok(line) => Some(line),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.lines.recv_timeout(at_most).ok()
     }
 
     /// Forgets what was typed while nobody asked.

@@ -1,5 +1,7 @@
 //! A plan against a scripted host: in order, once, and on after a failure or a cut.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
+
 use std::sync::{Arc, Mutex};
 
 use engine::{Context, Journal, Listener, Silence};

@@ -5,6 +5,7 @@
 //! difference before you keep it.
 
 #![allow(clippy::disallowed_methods, reason = "golden tests read their files")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
 use std::{
     env, fs,

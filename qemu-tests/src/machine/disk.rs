@@ -1,7 +1,6 @@
 //! Disks of a machine: made from the image, and read again when the machine is off.
 
 use std::{
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
@@ -200,19 +199,6 @@ pub fn dump(raw: &Path, root: Extent, path: &str, to: &Path) -> Result<()> {
         .arg(format!("{}?offset={}", raw.display(), root.from))
         .run()
         .map(drop)
-}
-
-/// SHA-256 over a file, hex.
-///
-/// # Errors
-/// It cannot be read.
-pub fn digest(path: &Path) -> Result<String> {
-    use sha2::Digest as _;
-    let mut hash = sha2::Sha256::new();
-    let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    std::io::copy(&mut file, &mut hash)
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(hex::encode(hash.finalize()))
 }
 
 #[cfg(test)]

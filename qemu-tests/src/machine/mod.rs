@@ -144,19 +144,9 @@ impl Machine {
         &self.spec.port
     }
 
-    /// What it was made of.
-    pub fn spec(&self) -> &Spec {
-        &self.spec
-    }
-
     /// Everything that was heard on the event port since the start.
     pub fn heard(&self) -> &[Event] {
         &self.heard
-    }
-
-    /// The console since the start, a line each, without terminal sequences.
-    pub fn console(&self) -> &[String] {
-        &self.said
     }
 
     /// Follows events until `judge` returns something.
@@ -278,14 +268,6 @@ impl Machine {
     /// QEMU refused, such as for a raw disk.
     pub fn save(&mut self, snapshot: &str) -> Result<()> {
         self.qmp.monitor(&format!("savevm {snapshot}"))
-    }
-
-    /// Goes back to a snapshot.
-    ///
-    /// # Errors
-    /// QEMU refused.
-    pub fn load(&mut self, snapshot: &str) -> Result<()> {
-        self.qmp.monitor(&format!("loadvm {snapshot}"))
     }
 
     /// The power goes: nothing is flushed, QEMU is killed.

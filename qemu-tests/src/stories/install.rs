@@ -6,7 +6,7 @@ use model::{paths, report::Report};
 use crate::{
     guest::web::fingerprint,
     installed::Installed,
-    machine::{disk::fat_file, firmware::Firmware},
+    machine::{Patience, disk::fat_file, firmware::Firmware},
     scene::Scene,
     seed::Wish,
 };
@@ -89,11 +89,10 @@ pub fn authority_is_the_one_shown(scene: &mut Scene<'_>) -> Result<()> {
     let shown = installed.report.authority_fingerprint.clone().context("no fingerprint shown")?;
     let real = fingerprint(&installed.authority)?;
     ensure!(shown.eq_ignore_ascii_case(&real), "shown: {shown}\nreal: {real}");
-    let console = installed.machine.console().join("\n").to_uppercase();
     // In two lines of sixteen pairs.
     let pairs: Vec<&str> = real.split(':').collect();
     for half in pairs.chunks(16).map(|half| half.join(":")) {
-        ensure!(console.contains(&half), "the console never showed {half} of {real}");
+        installed.machine.wait_for_line(&half, Patience::BOOT)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod install;
 mod probe;
 mod repeat;
 mod secrets;
+mod waits;
 mod wrong_seed;
 
 use crate::run::Story;
@@ -65,6 +66,20 @@ pub const ALL: &[Story] = &[
             ("a-second-apply-changes-nothing", repeat::second_apply),
             ("the-twin-disk-is-untouched", cut::twin_is_untouched),
         ],
+    },
+    Story {
+        name: "seed.none",
+        after: &[],
+        checks: &[
+            ("waits-and-says-where", waits::on_seabios),
+            ("goes-on-from-a-snapshot", waits::goes_on_from_a_snapshot),
+            ("waiting-is-no-failed-attempt", waits::is_no_failed_attempt),
+        ],
+    },
+    Story {
+        name: "seed.none-ovmf",
+        after: &[],
+        checks: &[("waits-and-says-where", waits::on_ovmf)],
     },
     Story {
         name: "seed.wrong",

@@ -147,12 +147,12 @@ fn check_core(stacks: &[(&Stack, Vec<&Service>)], problems: &mut Problems) {
         stacks.iter().flat_map(|(_, services)| services).any(|service| wanted(service))
     };
     let has_urls = deployed(|service| service.wish.url.is_some());
-    let parts: [(&str, fn(&Service) -> bool); 2] = [
-        ("the reverse proxy", |service| service.wish.certificate.is_some()),
-        ("the login", |service| service.wish.oidc_provider.is_some()),
+    let parts = [
+        ("the reverse proxy", deployed(|service| service.wish.certificate.is_some())),
+        ("the login", deployed(|service| service.wish.oidc_provider.is_some())),
     ];
-    for (what, is_part) in parts {
-        if has_urls && !deployed(is_part) {
+    for (what, is_deployed) in parts {
+        if has_urls && !is_deployed {
             let message = format!("{what} is disabled, but there are services with a URL");
             problems.push(None, message, "remove it from `[stacks] disable`");
         }

@@ -1,5 +1,6 @@
 //! What the tests of catalogue, linter, rendering and plan share.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 #![allow(clippy::disallowed_methods, reason = "tests read their fixtures; the model may not")]
 
 use std::{collections::BTreeMap, fs, path::Path};

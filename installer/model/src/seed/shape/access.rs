@@ -15,7 +15,7 @@ pub(in super::super) fn password(text: &str) -> Result<(), Wrong> {
         let what = format!("the password has {count} characters, at least {SHORTEST} are needed");
         return Err(Wrong::new(what, "three or four random words are strong and easy to type"));
     }
-    if text.chars().all(|c| Some(c) == text.chars().next()) {
+    if text.chars().collect::<std::collections::BTreeSet<char>>().len() == 1 {
         let what = "the password is one character over and over";
         return Err(Wrong::new(what, "three or four random words are strong and easy to type"));
     }

@@ -23,7 +23,7 @@ pub(in super::super) fn selector(text: &str) -> Result<DiskSelector, Wrong> {
     if let Some(uuid) = text.strip_prefix("uuid:") {
         let uuid = uuid.to_lowercase();
         return is_uuid(&uuid)
-            .then(|| DiskSelector::Uuid(uuid))
+            .then_some(DiskSelector::Uuid(uuid))
             .ok_or_else(|| bad("has no UUID of a file system"));
     }
     for (folder, word) in [("/dev/disk/by-id/", "by-id"), ("/dev/disk/by-uuid/", "uuid")] {
