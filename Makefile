@@ -12,8 +12,10 @@ TEST_PACKAGES  := $(RUN_PACKAGES) docker-registry dnsmasq-base nmap iproute2 ope
                   util-linux e2fsprogs
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-# Debian 12 has a cargo that is new enough under another name.
-RUST := $(if $(shell command -v cargo),,$(if $(filter 12,$(shell . /etc/os-release; echo $$VERSION_ID)),rustc-web cargo-web,rustc cargo))
+# Rust 1.85 or newer: what is there, or Debian's; Debian 12 has one under another name.
+RUST := $(shell have=$$(cargo --version 2>/dev/null | cut -d ' ' -f 2); \
+    test "$$(printf '%s\n' 1.85 "$$have" | sort -V | head -n 1)" = 1.85 && exit; \
+    . /etc/os-release; test "$$VERSION_ID" = 12 && echo rustc-web cargo-web || echo rustc cargo)
 GO   := $(if $(shell command -v go),,golang-go)
 CARGO := cargo
 BIN  := target/release
