@@ -50,7 +50,7 @@ struct Run {
     #[arg(long, default_value = "build/qemu-tests")]
     results: PathBuf,
     /// How many machines run at once
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     jobs: usize,
     /// Keep the disks of the machines
     #[arg(long)]

@@ -47,7 +47,7 @@ fn with_state(states: &BTreeMap<u16, String>, wanted: &str) -> Vec<u16> {
 fn scan(source: IpAddr, target: IpAddr, what: &[&str]) -> Result<String> {
     Program::new("nmap")
         // No ping, no names. Lost packets are asked for again: an emulated box is slow.
-        .args(["-n", "-Pn", "-T4", "--max-retries", "2", "--min-rate", "4000", "-vv"])
+        .args(["-n", "-Pn", "-T4", "--max-retries", "2", "--min-rate", "1500", "-vv"])
         .args(if target.is_ipv6() { &["-6"][..] } else { &[] })
         .args(["-e", BRIDGE, "-S", &source.to_string(), "-oG", "-"])
         .args(what)
@@ -72,7 +72,8 @@ fn parse(text: &str, protocol: Protocol) -> Result<BTreeMap<u16, String>> {
     let lists = text.lines().filter_map(|line| line.split_once("Ports: "));
     for (_, list) in lists {
         let list = list.split('\t').next().unwrap_or_default();
-        for entry in list.split(", ") {
+        // Empty when all ports are in the state that is not listed.
+        for entry in list.split(", ").filter(|entry| !entry.trim().is_empty()) {
             let mut fields = entry.trim().split('/');
             let (port, state, kind) = (fields.next(), fields.next(), fields.next());
             let port = port.and_then(|port| port.parse().ok());
@@ -102,6 +103,13 @@ mod tests {
         assert_eq!(with_state(&states, "open"), [80, 443]);
         assert_eq!(with_state(&states, "closed"), [22]);
         assert!(parse(TCP, Protocol::Udp).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_target_that_answers_on_no_port() {
+        let silent =
+            TCP.replace("22/closed/tcp//ssh///, 80/open/tcp//http///, 443/open/tcp//https///", "");
+        assert!(parse(&silent, Protocol::Tcp).unwrap().is_empty());
     }
 
     #[test]

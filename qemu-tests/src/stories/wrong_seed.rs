@@ -90,7 +90,7 @@ fn expected() -> Vec<String> {
 
 const EXPECTED: &[&str] = &[
     "seed.toml:4:12: `bad name` is no host name",
-    "seed.toml:5:1: unknown key `timezon` in [system]",
+    "seed.toml:5:1: `timezon` is no key of `[system]`",
     "seed.toml: `[admin]` is missing",
 ];
 
