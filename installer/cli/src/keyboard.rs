@@ -1,16 +1,20 @@
 //! Lines that a person types on any console.
+//!
+//! Consoles are only read while somebody is asked: a shell that was opened on one of them must
+//! get every line that is typed there.
 
 use std::{
+    collections::VecDeque,
     fs::File,
-    io::{BufRead as _, BufReader, ErrorKind},
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
-    time::Duration,
+    io::Read as _,
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
 };
 
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr},
+};
 
 /// A line and where it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,43 +26,28 @@ pub struct Line {
 }
 
 /// All consoles' keyboards as one.
+#[derive(Default)]
 pub struct Keyboard {
-    sender: Sender<Line>,
-    lines: Receiver<Line>,
-    consoles: Vec<Arc<File>>,
+    consoles: Vec<Console>,
+    typed: VecDeque<Line>,
+}
+
+struct Console {
+    name: String,
+    file: File,
+    /// What was typed of a line that is not at its end.
+    part: Vec<u8>,
 }
 
 impl Keyboard {
     /// No console: nobody types.
     pub fn none() -> Self {
-        let (sender, lines) = channel();
-        Self { sender, lines, consoles: Vec::new() }
+        Self::default()
     }
 
-    /// Listens on one more console, in a thread that ends with the console or the process.
+    /// Listens on one more console.
     pub fn add(&mut self, console: impl Into<String>, file: File) {
-        let (console, file) = (console.into(), Arc::new(file));
-        self.consoles.push(Arc::clone(&file));
-        let sender = self.sender.clone();
-        std::thread::spawn(move || {
-            let mut reader = BufReader::new(&*file);
-            loop {
-                let mut text = String::new();
-                match reader.read_line(&mut text) {
-                    // Ctrl-D, or a line that hung up: somebody may come back.
-                    Ok(0) => std::thread::sleep(Duration::from_secs(1)),
-                    Ok(_) => {
-                        let text = text.trim_end_matches(['\r', '\n']).to_owned();
-                        if sender.send(Line { console: console.clone(), text }).is_err() {
-                            return;
-                        }
-                    }
-                    Err(error) if error.kind() == ErrorKind::InvalidData => {}
-                    // A console that cannot be read (no such UART) has no keyboard.
-                    Err(_) => return,
-                }
-            }
-        });
+        self.consoles.push(Console { name: console.into(), file, part: Vec::new() });
     }
 
     /// Somebody could type.
@@ -66,55 +55,152 @@ impl Keyboard {
         !self.consoles.is_empty()
     }
 
-    /// A way to type without a console, for tests.
-    #[cfg(test)]
-    pub fn hand(&self) -> Sender<Line> {
-        self.sender.clone()
-    }
-
     /// The next line, if one comes within this time.
-    pub fn line(&self, at_most: Duration) -> Option<Line> {
-        self.lines.recv_timeout(at_most).ok()
+    pub fn line(&mut self, at_most: Duration) -> Option<Line> {
+        let until = Instant::now() + at_most;
+        loop {
+            if let Some(line) = self.typed.pop_front() {
+                return Some(line);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            self.read(left);
+            if left.is_zero() && self.typed.is_empty() {
+                return None;
+            }
+        }
     }
 
     /// Forgets what was typed while nobody asked.
-    pub fn forget(&self) {
-        while self.lines.try_recv().is_ok() {}
+    pub fn forget(&mut self) {
+        while self.read(Duration::ZERO) {}
+        self.typed.clear();
     }
 
-    /// The next line, not shown while it is typed.
-    pub fn hidden(&self) -> Option<Line> {
-        let echo = |on: bool| {
-            for file in &self.consoles {
-                if let Ok(mut settings) = tcgetattr(file) {
-                    settings.local_flags.set(LocalFlags::ECHO, on);
-                    // A console that is no terminal shows nothing by itself.
-                    let _ = tcsetattr(file, SetArg::TCSANOW, &settings);
-                }
+    /// The next line, not shown while it is typed; none if no console is left.
+    pub fn hidden(&mut self) -> Option<Line> {
+        self.echo(false);
+        let line = loop {
+            match self.line(Duration::from_secs(1)) {
+                Some(line) => break Some(line),
+                None if self.exists() => {}
+                None => break None,
             }
         };
-        echo(false);
-        let line = self.lines.recv().ok();
-        echo(true);
+        self.echo(true);
         line
+    }
+
+    /// Reads what is typed within this time; false if that was nothing.
+    fn read(&mut self, at_most: Duration) -> bool {
+        if self.consoles.is_empty() {
+            std::thread::sleep(at_most);
+            return false;
+        }
+        let mut asked: Vec<PollFd<'_>> = self
+            .consoles
+            .iter()
+            .map(|console| PollFd::new(console.file.as_fd(), PollFlags::POLLIN))
+            .collect();
+        // Rounded up: a wait of less than a millisecond must not become a busy one.
+        let milliseconds = u16::try_from(at_most.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        // Interrupted by a signal: the caller asks again.
+        let _ = poll(&mut asked, PollTimeout::from(milliseconds));
+        let events: Vec<PollFlags> =
+            asked.iter().map(|one| one.revents().unwrap_or(PollFlags::empty())).collect();
+        let mut any = false;
+        let mut events = events.into_iter();
+        let typed = &mut self.typed;
+        self.consoles.retain_mut(|console| match events.next().unwrap_or(PollFlags::empty()) {
+            event if event.contains(PollFlags::POLLIN) => {
+                any = true;
+                console.take(typed)
+            }
+            // A line that hung up, or no such hardware: it has no keyboard any more.
+            event => event.is_empty(),
+        });
+        any
+    }
+
+    fn echo(&self, on: bool) {
+        for Console { file, .. } in &self.consoles {
+            if let Ok(mut settings) = tcgetattr(file) {
+                settings.local_flags.set(LocalFlags::ECHO, on);
+                // A console that is no terminal shows nothing by itself.
+                let _ = tcsetattr(file, SetArg::TCSANOW, &settings);
+            }
+        }
+    }
+}
+
+impl Console {
+    /// Takes what was typed; false if this console cannot be read. Nothing at all is Ctrl-D.
+    fn take(&mut self, typed: &mut VecDeque<Line>) -> bool {
+        let mut buffer = [0; 4096];
+        let Ok(count) = self.file.read(&mut buffer) else { return false };
+        self.part.extend_from_slice(&buffer[..count]);
+        while let Some(end) = self.part.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.part.drain(..=end).collect();
+            let text = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
+            typed.push_back(Line { console: self.name.clone(), text });
+        }
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+    use crate::testing::pipe;
+
+    fn line(console: &str, text: &str) -> Option<Line> {
+        Some(Line { console: console.into(), text: text.into() })
+    }
 
     #[test]
-    fn lines_know_their_console() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tty");
-        std::fs::write(&path, "shell\n\n").unwrap();
+    fn lines_know_their_console_and_one_that_hangs_up_is_dropped() {
         let mut keyboard = Keyboard::none();
         assert!(!keyboard.exists());
-        keyboard.add("ttyS0", File::open(path).unwrap());
-        let line = |text: &str| Some(Line { console: "ttyS0".into(), text: text.into() });
-        assert_eq!(keyboard.line(Duration::from_secs(60)), line("shell"));
-        assert_eq!(keyboard.line(Duration::from_secs(60)), line(""));
+        let (screen, mut screen_keys) = pipe();
+        let (serial, mut serial_keys) = pipe();
+        keyboard.add("tty1", screen);
+        keyboard.add("ttyS0", serial);
+        serial_keys.write_all(b"shell\r\n\nhal").unwrap();
+        assert_eq!(keyboard.line(Duration::from_secs(60)), line("ttyS0", "shell"));
+        assert_eq!(keyboard.line(Duration::from_secs(60)), line("ttyS0", ""));
         assert_eq!(keyboard.line(Duration::from_millis(1)), None);
+        serial_keys.write_all(b"f\n").unwrap();
+        drop(serial_keys);
+        assert_eq!(keyboard.line(Duration::from_secs(60)), line("ttyS0", "half"));
+        screen_keys.write_all(b"here\n").unwrap();
+        assert_eq!(keyboard.line(Duration::from_secs(60)), line("tty1", "here"));
+        drop(screen_keys);
+        assert_eq!(keyboard.hidden(), None);
+        assert!(!keyboard.exists());
+    }
+
+    #[test]
+    fn what_was_typed_before_the_question_is_no_answer() {
+        let mut keyboard = Keyboard::none();
+        let (screen, mut keys) = pipe();
+        keyboard.add("tty1", screen);
+        keys.write_all(b"\n\n").unwrap();
+        keyboard.forget();
+        keys.write_all(b"yes\n").unwrap();
+        assert_eq!(keyboard.hidden(), line("tty1", "yes"));
+    }
+
+    #[test]
+    fn nobody_reads_while_nobody_asks() {
+        let mut keyboard = Keyboard::none();
+        let (screen, mut keys) = pipe();
+        let mut shell = screen.try_clone().unwrap();
+        keyboard.add("tty1", screen);
+        keys.write_all(b"ls\n").unwrap();
+        let mut got = [0; 3];
+        shell.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"ls\n");
+        assert_eq!(keyboard.line(Duration::ZERO), None);
     }
 }

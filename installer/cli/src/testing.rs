@@ -1,6 +1,6 @@
 //! What several tests of this crate need.
 
-use std::path::Path;
+use std::{fs::File, path::Path};
 
 use host::Host;
 
@@ -10,4 +10,10 @@ pub fn host_in(folder: &Path) -> Host {
         std::fs::create_dir_all(folder.join(name)).unwrap();
     }
     host::fake::host(folder).host()
+}
+
+/// A console that a test types on: what is read, and where it is typed.
+pub fn pipe() -> (File, File) {
+    let (read, write) = nix::unistd::pipe().unwrap();
+    (read.into(), write.into())
 }
