@@ -32,6 +32,7 @@ use crate::{
     grub::{self, BiosBoot},
     identifiers::{Identifiers, serial_number},
     layout::Layout,
+    leftovers,
     manifest::{self, ArtefactState, CARD, Card, FORMAT, Manifest, SchemaRange},
     prerequisites,
     progress::{Progress, bytes},
@@ -85,6 +86,7 @@ pub fn build(inputs: &Inputs, runner: &dyn Runner, progress: &Progress) -> Resul
     let cache = Cache::new(&inputs.cache);
     fs::create_dir_all(&inputs.cache).at("create", &inputs.cache)?;
     fs::create_dir_all(&inputs.output).at("create", &inputs.output)?;
+    let _in_use = (leftovers::enter(&inputs.cache)?, leftovers::enter(&inputs.output)?);
     // The users of a namespace must be able to reach it.
     let scratch = prerequisites::scratch_folder();
     let scratch = tempfile::Builder::new()

@@ -16,6 +16,7 @@ mod fat;
 mod grub;
 mod identifiers;
 mod layout;
+mod leftovers;
 mod manifest;
 mod prerequisites;
 mod progress;
