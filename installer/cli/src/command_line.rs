@@ -1,9 +1,14 @@
 //! What can be asked of this program.
 
-use std::path::PathBuf;
+use std::{
+    io::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+};
 
 use clap::{Parser, Subcommand};
 use host::Host;
+use terminal::card::{Next, stopped};
 
 use crate::{day_two, failure::Failure, first_boot, machine::System, status, talk::Talk};
 
@@ -58,9 +63,19 @@ enum Verb {
     Renew,
 }
 
+/// What a wrong command line exits with: 2, which is usual, is the wrong seed's.
+const USAGE: u8 = 64;
+
 /// Reads the command line and does what it says; the exit status.
 pub fn main() -> u8 {
-    let verb = CommandLine::parse().verb;
+    let verb = match CommandLine::try_parse() {
+        Ok(line) => line.verb,
+        Err(told) => {
+            // Help goes to standard output, mistakes to standard error; either may be closed.
+            let _ = told.print();
+            return if told.use_stderr() { USAGE } else { 0 };
+        }
+    };
     let host = match Host::system() {
         Ok(host) => host,
         Err(error) => return told(Err(error.into())),
@@ -79,9 +94,22 @@ pub fn main() -> u8 {
 
 fn install(host: Host) -> u8 {
     let mut talk = Talk::on(&host, Box::new(std::io::stdout()));
-    let exit = first_boot::install(&System::new(host), &mut talk, VERSION);
+    let machine = System::new(host);
+    let install = || first_boot::install(&machine, &mut talk, VERSION);
+    let exit = catch_unwind(AssertUnwindSafe(install)).unwrap_or_else(|_| {
+        // The panic itself went to the journal. Whoever looks at a console must not be left with
+        // a login that says nothing.
+        let bug = Failure::bug("the installer stopped by a mistake of its own", Vec::new());
+        talk.say(&stopped(&bug.stop(), Next::Apply));
+        bug.exit()
+    });
     talk.close();
     exit
+}
+
+/// Says a text on standard output, which may be closed: `homelab report | head`.
+pub fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn told(result: Result<u8, Failure>) -> u8 {

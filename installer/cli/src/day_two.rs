@@ -19,7 +19,7 @@ use model::{
 use terminal::{bars::Bars, progress::Progress};
 
 use crate::{
-    command_line::VERSION,
+    command_line::{VERSION, say},
     failure::Failure,
     first_boot, inputs, lock, machine, sealing,
     secrets::{self, Outside},
@@ -47,12 +47,13 @@ pub struct Apply {
 /// # Errors
 /// There is no seed, it is wrong, or it does not fit this machine.
 pub fn plan(host: &Host, seed: Option<&Path>, json: bool) -> Result<u8, Failure> {
+    need_root("plan")?;
     let (seed, _) = read_seed(host, seed)?;
     let plan = make_plan(host, &seed)?;
     if json {
-        println!("{}", pretty(&plan)?);
+        say(&pretty(&plan)?);
     } else {
-        print!("{}", terminal::plan::text(&plan));
+        say(&terminal::plan::text(&plan));
     }
     Ok(0)
 }
@@ -112,7 +113,7 @@ pub fn renew(host: &Host) -> Result<u8, Failure> {
         return Ok(0);
     };
     let changed = engine::renew(&journal.plan, &context(host))?;
-    println!("{}", if changed { "the certificate was renewed" } else { "the certificate is good" });
+    say(if changed { "the certificate was renewed\n" } else { "the certificate is good\n" });
     Ok(0)
 }
 
@@ -189,11 +190,11 @@ fn listener() -> Box<dyn Sink> {
 
 fn tell(report: &Report, plan: &Plan, json: bool) -> Result<u8, Failure> {
     if json {
-        println!("{}", pretty(report)?);
+        say(&pretty(report)?);
     } else {
         match terminal::card::Stop::of(report) {
-            Some(stop) => print!("{}", terminal::card::stopped(&stop, terminal::card::Next::Apply)),
-            None => print!("{}", terminal::card::ready(report, first_boot::handover(plan))),
+            Some(stop) => say(&terminal::card::stopped(&stop, terminal::card::Next::Apply)),
+            None => say(&terminal::card::ready(report, first_boot::handover(plan))),
         }
     }
     Ok(report.exit)
@@ -205,6 +206,7 @@ fn tell(report: &Report, plan: &Plan, json: bool) -> Result<u8, Failure> {
 /// It cannot be told as JSON, which is a bug.
 pub fn pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
         .map_err(|error| Failure::bug(format!("cannot be told as JSON: {error}"), Vec::new()))
 }
 

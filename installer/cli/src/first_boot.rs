@@ -205,7 +205,10 @@ impl FirstBoot<'_> {
             return Ok(Report::new(self.version, Verdict::NoChange, 0, &self.host().clock.now()));
         }
         let (plan, secrets) = match sealing::sealed(self.host())? {
-            Some(text) => self.sealed(&text)?,
+            Some(text) => {
+                self.say_going_on();
+                self.sealed(&text)?
+            }
             None => self.wait_for_seed()?,
         };
         let plan = engine::prepare(self.host(), plan, false)?;
@@ -237,6 +240,15 @@ impl FirstBoot<'_> {
                 Err(broken) => return Err(Failure::machine(broken.to_string(), "")),
             }
         }
+    }
+
+    /// A start after a cut shall not look like a fresh install.
+    fn say_going_on(&mut self) {
+        let Some(accepted) = sealing::accepted(self.host()) else { return };
+        self.talk.say(&format!(
+            "going on with the seed that was accepted at {} from {}",
+            accepted.at, accepted.source
+        ));
     }
 
     /// Plan and secrets of the sealed seed.
@@ -285,7 +297,7 @@ impl FirstBoot<'_> {
             Next::Retry { seconds, .. } => {
                 Some(self.host().clock.epoch().saturating_add_unsigned(seconds))
             }
-            Next::Enter | Next::Rescue => None,
+            Next::Rescue => None,
         };
         loop {
             if let Some(line) = self.talk.keyboard.line(Duration::from_millis(1)) {

@@ -1,6 +1,7 @@
 //! The installer and every day-2 command of the box.
 //!
-//! Exit codes: 0 done, 2 the seed is wrong, 3 the machine cannot do it, 4 a step failed, 70 a bug.
+//! Exit codes: 0 done, 2 the seed is wrong, 3 the machine cannot do it, 4 a step failed, 64 the
+//! command line is wrong, 70 a bug.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its terminal")]
 
 mod command_line;
@@ -23,6 +24,13 @@ mod testing;
 
 use std::process::ExitCode;
 
+/// What a panic exits with.
+const BUG: u8 = 70;
+
 fn main() -> ExitCode {
-    ExitCode::from(command_line::main())
+    let exit = std::panic::catch_unwind(command_line::main).unwrap_or_else(|_| {
+        eprintln!("this is a bug in the installer: please report it with the lines above");
+        BUG
+    });
+    ExitCode::from(exit)
 }

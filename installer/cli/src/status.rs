@@ -13,7 +13,7 @@ use model::{
 };
 use serde::Serialize;
 
-use crate::{day_two::pretty, failure::Failure, sealing};
+use crate::{command_line::say, day_two::pretty, failure::Failure, sealing};
 
 /// What is there.
 #[derive(Debug, Serialize)]
@@ -48,9 +48,9 @@ struct ServiceStatus {
 pub fn status(host: &Host, json: bool) -> Result<u8, Failure> {
     let status = gather(host)?;
     if json {
-        println!("{}", pretty(&status)?);
+        say(&pretty(&status)?);
     } else {
-        print!("{}", text(&status));
+        say(&text(&status));
     }
     let bad = |service: &ServiceStatus| !matches!(service.state, "healthy" | "running" | "asleep");
     let ill = status.services.iter().flatten().any(bad);
@@ -159,9 +159,9 @@ pub fn report(host: &Host, json: bool) -> Result<u8, Failure> {
         return Err(Failure::machine("there was no run yet", "`sudo homelab apply` is one"));
     };
     if json {
-        println!("{}", pretty(&report)?);
+        say(&pretty(&report)?);
     } else {
-        print!("{}", terminal::sheet::text(&report));
+        say(&terminal::sheet::text(&report));
     }
     Ok(0)
 }
@@ -183,7 +183,7 @@ fn last_report(host: &Host) -> Result<Option<Report>, Failure> {
 pub fn authority(host: &Host) -> Result<u8, Failure> {
     let path = format!("{}/ca.pem", paths::AUTHORITY);
     match files::read_text_optional(host.path(&path))? {
-        Some(pem) => print!("{pem}"),
+        Some(pem) => say(&pem),
         None => {
             return Err(Failure::machine(
                 "this box has no certificate authority of its own",

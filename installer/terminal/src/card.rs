@@ -154,8 +154,6 @@ pub enum Next {
         /// How many tries are left, this one included.
         left: u32,
     },
-    /// It waits for a person at the console.
-    Enter,
     /// The program ends; the owner runs it again.
     Apply,
     /// Rescue: three boots did not finish the install.
@@ -186,7 +184,6 @@ pub fn stopped(stop: &Stop, next: Next) -> String {
                 if left == 1 { "try" } else { "tries" },
             ),
         ),
-        Next::Enter => card.entry("Next", "press Enter to try again, or restart the box"),
         Next::Apply => card.entry("Next", "`homelab apply` goes on where it stopped"),
         Next::Rescue => {
             card.entry("Rescue", "several starts did not finish the install, so this one waits");

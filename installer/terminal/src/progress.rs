@@ -5,7 +5,7 @@
 //!  0:02  [ 2/16] Identity: homelab
 //!  0:05          changed, 2.3 s
 //!  0:31  [11/16] Images: 12
-//!  0:36          12 %, 42.0 MB of 350 MB, 8.1 MB/s, traefik:v3.7.11
+//!  0:36          12 %, 42.0 MB of 350 MB, 8.1 MB/s, 1 of 12 images, traefik:v..
 //!  1:20  verifying that everything holds
 //! ```
 //!
@@ -24,6 +24,9 @@ use crate::{
     number::{bytes, clock, percent, seconds},
     wrap,
 };
+
+/// Columns of the time and what separates it from the text.
+const STAMP: usize = 7;
 
 /// Turns the events of a run into lines.
 #[derive(Debug)]
@@ -153,7 +156,7 @@ impl Progress {
                 if let Some(percent) = percent(done, total) {
                     parts.push(format!("{percent} %"));
                     parts.push(format!("{} of {}", bytes(done), bytes(total)));
-                } else {
+                } else if done > 0 {
                     parts.push(bytes(done));
                 }
                 let time = elapsed.saturating_sub(since).as_secs_f64();
@@ -169,12 +172,13 @@ impl Progress {
         if !note.is_empty() {
             parts.push(note.to_owned());
         }
-        let text = parts.join(", ");
+        // One line in any case: a serial line is slow, and the numbers come first.
+        let room = COLUMNS - STAMP - self.mark(step).len();
+        let text = cut(&parts.join(", "), room);
+        let all = total > 0 && done == total;
         let due = match &self.printed {
             None => true,
-            Some((at, said)) => {
-                *said != text && (elapsed.saturating_sub(*at) >= self.every || done == total)
-            }
+            Some((at, said)) => *said != text && (all || elapsed.saturating_sub(*at) >= self.every),
         };
         if due {
             self.printed = Some((elapsed, text.clone()));
@@ -253,9 +257,18 @@ impl Text {
     }
 }
 
+/// A text of at most `room` characters.
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(2)).collect();
+    format!("{}..", kept.trim_end())
+}
+
 /// Time, mark, text; further lines are indented as far.
 fn stamped(elapsed: Duration, text: &Text) -> Vec<String> {
-    let indent = 7 + text.mark.len();
+    let indent = STAMP + text.mark.len();
     let mut lines = Vec::new();
     for (index, line) in wrap(&text.text, COLUMNS - indent).into_iter().enumerate() {
         lines.push(match index {
@@ -310,6 +323,7 @@ mod tests {
     #[test]
     fn a_good_run() {
         use Unit::{Bytes, Items};
+        const LONG: &str = "1 of 2 images, ghcr.io/a-long-owner/a-long-name:2026.11.24";
         let story = vec![
             (0, started()),
             (0, begun("clock", Phase::Check)),
@@ -318,9 +332,10 @@ mod tests {
             (1, begun("clock", Phase::Guard)),
             (1, ended("clock", Phase::Apply, Outcome::AlreadySo, 0.01)),
             (2, begun("images", Phase::Apply)),
-            (2, progress("images", 0, 350_000_000, Bytes, "traefik:v3.7.11")),
+            (2, progress("images", 0, 0, Bytes, "0 of 2 images, traefik:v3.7.11")),
+            (2, progress("images", 0, 0, Bytes, "0 of 2 images, sablierapp/sablier:1.16.2")),
             (4, progress("images", 20_000_000, 350_000_000, Bytes, "traefik:v3.7.11")),
-            (7, progress("images", 42_000_000, 350_000_000, Bytes, "traefik:v3.7.11")),
+            (7, progress("images", 42_000_000, 350_000_000, Bytes, LONG)),
             (42, progress("images", 350_000_000, 350_000_000, Bytes, "")),
             (43, ended("images", Phase::Apply, Outcome::Changed, 41.3)),
             (43, begun("stacks/core", Phase::Apply)),
@@ -337,8 +352,8 @@ mod tests {
  0:00  checking what can be checked beforehand
  0:01  [1/3] Clock: already so
  0:02  [2/3] Images: 12
- 0:02        0 %, 0 B of 350 MB, traefik:v3.7.11
- 0:07        12 %, 42.0 MB of 350 MB, 8.4 MB/s, traefik:v3.7.11
+ 0:02        0 of 2 images, traefik:v3.7.11
+ 0:07        12 %, 42.0 MB of 350 MB, 8.4 MB/s, 1 of 2 images, ghcr.io/a-long-..
  0:42        100 %, 350 MB of 350 MB, 8.8 MB/s
  0:43        changed, 41.3 s
  0:43  [3/3] Stack core: 9 services

@@ -132,10 +132,10 @@ impl<'a> Board<'a> {
         let done = self.bytes.iter().map(|(done, _)| done).sum();
         let total = self.bytes.iter().map(|(_, total)| total).sum();
         let note = format!(
-            "{what} {} ({} of {} images)",
-            self.pulls[index].reference,
+            "{} of {} images, {what} {}",
             self.ended,
-            self.pulls.len()
+            self.pulls.len(),
+            self.pulls[index].reference
         );
         self.told = done;
         progress.tell(done, total, Unit::Bytes, note);
