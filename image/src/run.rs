@@ -19,6 +19,8 @@ use host::{
 use crate::error::{At as _, ImageError, Lack, Result};
 
 const QEMU: &str = "qemu-system-x86_64";
+/// Where Debian keeps the UEFI firmware.
+const OVMF: &str = "/usr/share/OVMF";
 /// Ports of the box that are led through: its own, the first one tried on this PC.
 const PORTS: [(u16, u16); 3] = [(22, 2222), (80, 8080), (443, 8443)];
 /// A boot sector that ends its machine through `isa-debug-exit`: `mov al, 0x10; out 0xf4, al; hlt`.
@@ -55,6 +57,19 @@ enum Firmware {
     Bios,
     /// OVMF
     Uefi,
+    /// OVMF that starts only what Microsoft's keys have signed
+    SecureBoot,
+}
+
+impl Firmware {
+    /// The end of the names of OVMF's files; none: SeaBIOS, which QEMU brings along.
+    fn ovmf(self) -> Option<&'static str> {
+        match self {
+            Self::Bios => None,
+            Self::Uefi => Some("4M.fd"),
+            Self::SecureBoot => Some("4M.ms.fd"),
+        }
+    }
 }
 
 /// Starts the machine in place of this program.
@@ -62,7 +77,7 @@ enum Firmware {
 /// # Errors
 /// A program or a file is missing; the seed is wrong.
 pub fn run(options: &Options) -> Result<Infallible> {
-    prerequisites()?;
+    prerequisites(options.firmware)?;
     if let Some(seed) = &options.seed {
         crate::seed::check(seed)?;
     }
@@ -78,7 +93,8 @@ pub fn run(options: &Options) -> Result<Infallible> {
             .arg(format!("{}G", options.size));
         SystemRunner.run(&command)?;
     }
-    let acceleration = if kvm_works(&SystemRunner, &folder)? { "kvm" } else { "tcg" };
+    let kvm = Path::new("/dev/kvm").exists() && guest_starts(&SystemRunner, &folder)?;
+    let acceleration = if kvm { "kvm" } else { "tcg" };
     let ports = PORTS.map(|(inside, wanted)| (inside, free_port(wanted)));
     for (inside, outside) in ports {
         let what = match inside {
@@ -95,28 +111,36 @@ pub fn run(options: &Options) -> Result<Infallible> {
     println!("disk      {}\nleave     Ctrl-A X", disk.display());
     let mut words = vec![QEMU.to_owned()];
     words.extend(arguments(options, &disk, acceleration, ports));
-    if options.firmware == Firmware::Uefi {
+    if let Some(end) = options.firmware.ovmf() {
         let variables = folder.join("OVMF_VARS.fd");
-        fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &variables).at("write", &variables)?;
-        for (place, readonly) in [
-            ("/usr/share/OVMF/OVMF_CODE_4M.fd".to_owned(), "on"),
-            (variables.display().to_string(), "off"),
-        ] {
-            words.push("-drive".to_owned());
-            words.push(format!("if=pflash,format=raw,readonly={readonly},file={place}"));
-        }
+        let empty = format!("{OVMF}/OVMF_VARS_{end}");
+        fs::copy(&empty, &variables).at("copy", empty)?;
+        words.extend(flash(&format!("{OVMF}/OVMF_CODE_{end}"), "on"));
+        words.extend(flash(&escaped(&variables), "off"));
     }
     become_program(&words)
 }
 
-fn prerequisites() -> Result<()> {
+/// A flash chip of the firmware.
+fn flash(file: &str, readonly: &str) -> [String; 2] {
+    ["-drive".to_owned(), format!("if=pflash,format=raw,readonly={readonly},file={file}")]
+}
+
+fn prerequisites(firmware: Firmware) -> Result<()> {
     let path = std::env::var("PATH").unwrap_or_default();
     let there = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let lacks: Vec<Lack> = [(QEMU, "qemu-system-x86"), ("qemu-img", "qemu-utils")]
+    let mut needed = vec![(QEMU, "qemu-system-x86"), ("qemu-img", "qemu-utils")];
+    needed.retain(|(program, _)| !there(program));
+    if firmware
+        .ovmf()
+        .is_some_and(|end| !Path::new(OVMF).join(format!("OVMF_CODE_{end}")).is_file())
+    {
+        needed.push(("OVMF", "ovmf"));
+    }
+    let lacks: Vec<Lack> = needed
         .into_iter()
-        .filter(|(program, _)| !there(program))
-        .map(|(program, package)| Lack {
-            what: format!("the program `{program}` is missing"),
+        .map(|(what, package)| Lack {
+            what: format!("`{what}` is missing"),
             remedy: format!("sudo apt-get install --no-install-recommends {package}"),
         })
         .collect();
@@ -133,13 +157,18 @@ fn arguments(
         "tcg" => "tcg,thread=multi",
         other => other,
     };
+    // Only firmware that runs in system management mode can keep its keys from the guest.
+    let machine = match options.firmware {
+        Firmware::SecureBoot => "q35,smm=on",
+        Firmware::Bios | Firmware::Uefi => "q35",
+    };
     let forwards: String = ports
         .iter()
         .map(|(inside, outside)| format!(",hostfwd=tcp:127.0.0.1:{outside}-:{inside}"))
         .collect();
     let mut words: Vec<String> = [
         "-machine",
-        "q35",
+        machine,
         "-accel",
         accel,
         "-cpu",
@@ -154,6 +183,10 @@ fn arguments(
     ]
     .map(str::to_owned)
     .into();
+    if options.firmware == Firmware::SecureBoot {
+        words
+            .extend(["-global", "driver=cfi.pflash01,property=secure,value=on"].map(str::to_owned));
+    }
     words.extend(["-m".to_owned(), options.memory.to_string()]);
     words.extend(["-netdev".to_owned(), format!("user,id=net0{forwards}")]);
     words.extend([
@@ -175,10 +208,7 @@ fn escaped(path: &Path) -> String {
 }
 
 /// Does a guest really start with KVM? A device that exists may still not work.
-fn kvm_works(runner: &dyn Runner, folder: &Path) -> Result<bool> {
-    if !Path::new("/dev/kvm").exists() {
-        return Ok(false);
-    }
+fn guest_starts(runner: &dyn Runner, folder: &Path) -> Result<bool> {
     let mut sector = [0; 512];
     sector[..PROBE.len()].copy_from_slice(&PROBE);
     sector[510..].copy_from_slice(&[0x55, 0xaa]);
@@ -241,6 +271,20 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} not in {text}");
         }
+    }
+
+    /// QEMU is a stand-in here: it ends as the probe makes it end, or as KVM that is refused does.
+    #[test]
+    fn kvm_counts_only_if_the_probe_ran_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let runner = host::fake::ScriptedRunner::default();
+        let starts = || guest_starts(&runner, folder.path()).unwrap();
+        runner.fail([QEMU], 33, "");
+        assert!(starts());
+        runner.fail([QEMU], 1, "Could not access KVM kernel module: Permission denied");
+        assert!(!starts());
+        runner.answer([QEMU], "");
+        assert!(!starts());
     }
 
     #[test]
