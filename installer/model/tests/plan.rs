@@ -1,5 +1,7 @@
 //! Seed + catalogue + facts to a plan, and everything that is rendered from it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
+
 mod support;
 
 use support::{LAN_ONLY, catalogue, catalogue_with, facts, plan, print};
@@ -79,4 +81,14 @@ fn an_owners_stack_is_wired_in_and_sleeps_only_with_the_plugin() {
     let plan = plan(LAN_ONLY, &catalogue, &facts);
     let lazy = support::rendered(&plan, "/opt/stacks/core/traefik/dynamic/lazy.yml");
     insta::assert_snapshot!("own-lazy", lazy);
+}
+
+#[test]
+fn a_wish_that_nothing_carries_out_is_refused() {
+    let text = with("[install]\ndisk = \"serial:BOX2\"\nwipe = \"BOX2\"\n");
+    let problems = model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap_err();
+    assert_eq!(
+        problems.summary_lines(),
+        ["/etc/homelab/seed.toml: `[install]` is not carried out by this version"]
+    );
 }

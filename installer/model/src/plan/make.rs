@@ -34,6 +34,11 @@ pub fn plan(seed: &Seed, catalogue: &Catalogue, facts: &Facts) -> Result<Plan, P
     let Selection { stacks, left_out } = select::select(seed, catalogue, &mut problems);
     let deployment = Deployment { seed, facts, stacks };
     select::check_memory(&deployment, &mut problems);
+    if seed.install.is_some() {
+        // Refuse rather than forget: its owner believes that another disk is written.
+        let hint = "remove it, and write the image to that disk itself";
+        problems.push(None, "`[install]` is not carried out by this version", hint);
+    }
     let storage = storage::storage(&deployment, &mut problems);
     let rendered = match render::render(&deployment) {
         Ok(rendered) => rendered,
