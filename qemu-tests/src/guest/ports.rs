@@ -1,6 +1,10 @@
 //! Which ports of the box answer, by `nmap` from an address of our choice.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,14 +19,28 @@ pub enum Protocol {
     Udp,
 }
 
-/// All TCP ports of `target` that accept, as seen from `source`.
+/// Packets a second of the scans, one after the other: a scan that lost too much is repeated at a
+/// lower rate, because an emulated box drops what comes faster than it can think.
+const RATES: &[u32] = &[1500, 700, 300];
+
+/// All TCP ports of `target` that accept, as seen from `source`. `known` are ports that accept for
+/// sure: a scan that misses one of them has lost answers and proves nothing about the rest.
 ///
 /// # Errors
-/// `nmap` failed, or did not say that it looked at all of them.
-pub fn open_tcp(source: IpAddr, target: IpAddr) -> Result<Vec<u16>> {
-    let said = scan(source, target, &["-sS", "-p1-65535"])?;
-    let states = parse(&said, Protocol::Tcp)?;
-    Ok(with_state(&states, "open"))
+/// `nmap` failed, did not say that it looked at all ports, or missed a known one at every rate.
+pub fn open_tcp(source: IpAddr, target: IpAddr, known: &BTreeSet<u16>) -> Result<BTreeSet<u16>> {
+    // A few packets first: the sweep must not wait for the neighbour tables of both sides.
+    let list: Vec<String> = known.iter().map(u16::to_string).collect();
+    scan(source, target, RATES[0], &["-sS", &format!("-p{}", list.join(","))])?;
+    let mut found = BTreeSet::new();
+    for rate in RATES {
+        let said = scan(source, target, *rate, &["-sS", "-p1-65535"])?;
+        found.extend(with_state(&parse(&said, Protocol::Tcp)?, "open"));
+        if found.is_superset(known) {
+            return Ok(found);
+        }
+    }
+    bail!("{source} finds {found:?} open at {target}, but {known:?} accept: the scans lost answers")
 }
 
 /// Those of `ports` that answer on UDP; a port that says nothing does not.
@@ -31,7 +49,7 @@ pub fn open_tcp(source: IpAddr, target: IpAddr) -> Result<Vec<u16>> {
 /// `nmap` failed.
 pub fn answering_udp(source: IpAddr, target: IpAddr, ports: &[u16]) -> Result<Vec<u16>> {
     let list: Vec<String> = ports.iter().map(u16::to_string).collect();
-    let said = scan(source, target, &["-sU", &format!("-p{}", list.join(","))])?;
+    let said = scan(source, target, RATES[0], &["-sU", &format!("-p{}", list.join(","))])?;
     let states = parse(&said, Protocol::Udp)?;
     let mut answering = with_state(&states, "open");
     // "Closed" is an answer too: the packet came through the firewall.
@@ -44,10 +62,11 @@ fn with_state(states: &BTreeMap<u16, String>, wanted: &str) -> Vec<u16> {
     states.iter().filter(|(_, state)| *state == wanted).map(|(port, _)| *port).collect()
 }
 
-fn scan(source: IpAddr, target: IpAddr, what: &[&str]) -> Result<String> {
+fn scan(source: IpAddr, target: IpAddr, rate: u32, what: &[&str]) -> Result<String> {
     Program::new("nmap")
         // No ping, no names. Lost packets are asked for again: an emulated box is slow.
-        .args(["-n", "-Pn", "-T4", "--max-retries", "2", "--min-rate", "1500", "-vv"])
+        .args(["-n", "-Pn", "-T4", "--max-retries", "2", "-vv"])
+        .args(["--min-rate", &rate.to_string()])
         .args(if target.is_ipv6() { &["-6"][..] } else { &[] })
         .args(["-e", BRIDGE, "-S", &source.to_string(), "-oG", "-"])
         .args(what)

@@ -72,13 +72,13 @@ fn exactly_the_models(
     ensure!(near == BTreeSet::from([22, 80, 443]), "the plan opens {near:?} to neighbours");
 
     scene.note(&format!("all TCP ports of {target}, as {stranger} sees them"));
-    let open: BTreeSet<u16> = open_tcp(stranger, target)?.into_iter().collect();
+    let open = open_tcp(stranger, target, &for_all)?;
     ensure!(open == for_all, "{stranger} finds {open:?} open, the model says {for_all:?}");
     // Control: SSH is there, so the stranger met the firewall and not an idle machine.
     TcpStream::connect_timeout(&(target, 22).into(), Duration::from_secs(30))
         .with_context(|| format!("{neighbour} cannot reach SSH at {target}"))?;
     scene.note(&format!("all TCP ports of {target}, as {neighbour} sees them"));
-    let open: BTreeSet<u16> = open_tcp(neighbour, target)?.into_iter().collect();
+    let open = open_tcp(neighbour, target, &near)?;
     ensure!(open == near, "{neighbour} finds {open:?} open, the model says {near:?}");
 
     let declared: BTreeSet<u16> =
