@@ -114,6 +114,7 @@ pub fn run(options: &Options) -> Result<i32> {
     fs::create_dir_all(&options.results).context("cannot make the folder for results")?;
     let mut sum = Count::default();
     let mut lines = Vec::new();
+    let mut failures = Vec::new();
     for layer in LAYERS {
         if options.only.as_ref().is_some_and(|only| !layer.name.contains(only.as_str())) {
             continue;
@@ -129,6 +130,9 @@ pub fn run(options: &Options) -> Result<i32> {
                 Count { passed: 0, failed: 1 }
             }
         };
+        if let (Ok(said), Reading::TestResults) = (&said, layer.reading) {
+            failures.extend(reasons(&said.stdout));
+        }
         sum.passed += count.passed;
         sum.failed += count.failed;
         let seconds = begun.elapsed().as_secs();
@@ -140,7 +144,10 @@ pub fn run(options: &Options) -> Result<i32> {
             shown(&log)
         ));
     }
-    println!("---\n{}\n{} passed, {} failed", lines.join("\n"), sum.passed, sum.failed);
+    // At the very end, since of a long record often only that is kept.
+    println!("---\n{}", lines.join("\n"));
+    failures.iter().for_each(|line| println!("{line}"));
+    println!("{} passed, {} failed", sum.passed, sum.failed);
     Ok(if sum.failed == 0 && sum.passed > 0 { 0 } else { 1 })
 }
 
@@ -164,6 +171,33 @@ fn count(reading: Reading, said: &Said) -> Count {
         count.failed = 1;
     }
     count
+}
+
+/// Characters of a failure's message in the summary.
+const REASON: usize = 700;
+
+/// One line for each failed test: its name, and what it said between `---- NAME ----` and the next
+/// heading.
+fn reasons(stdout: &str) -> Vec<String> {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut inside = false;
+    for line in stdout.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" ----")) {
+            reasons.push((name.trim_end_matches(" stdout").to_owned(), Vec::new()));
+            inside = true;
+        } else if line == "failures:" || line.starts_with("test result: ") {
+            inside = false;
+        } else if inside && !line.is_empty() {
+            if let Some((_, words)) = reasons.last_mut() {
+                words.push(line);
+            }
+        }
+    }
+    let told = |(name, words): (String, Vec<&str>)| {
+        let words: String = words.join(" / ").chars().take(REASON).collect();
+        format!("FAILED {name}: {words}")
+    };
+    reasons.into_iter().map(told).collect()
 }
 
 /// `test result: ok. 12 passed; 0 failed; 1 ignored; …`
@@ -191,6 +225,18 @@ mod tests {
             test result: FAILED. 4 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out\n";
         let count = count(Reading::TestResults, &said(101, text));
         assert_eq!(count, Count { passed: 7, failed: 2 });
+    }
+
+    #[test]
+    fn a_failure_is_told_in_one_line() {
+        let text = "test cut::a ... FAILED\n\nfailures:\n\n---- cut::a ----\nit went off\n  \
+            last event: x\n\n---- lib::b stdout ----\n\nthread panicked\n\n\nfailures:\n    \
+            cut::a\n    lib::b\n\ntest result: FAILED. 0 passed; 2 failed; 0 ignored\n";
+        assert_eq!(
+            reasons(text),
+            ["FAILED cut::a: it went off / last event: x", "FAILED lib::b: thread panicked"]
+        );
+        assert!(reasons("test result: ok. 3 passed; 0 failed; 0 ignored\n").is_empty());
     }
 
     #[test]

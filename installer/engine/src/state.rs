@@ -81,6 +81,16 @@ impl Kept for Rendered {
     const NAME: &'static str = "rendered.json";
 }
 
+/// Images that are on the disk for good: reference to image id. Docker does not flush the files of
+/// a pulled layer, so after a power cut it may know an image whose files are empty.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Flushed(pub BTreeMap<String, String>);
+
+impl Kept for Flushed {
+    const NAME: &'static str = "flushed.json";
+}
+
 /// References without a digest in the lock, and what was pulled for them. A reinstall that starts
 /// from this file gets the same images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -8,9 +8,10 @@ use engine::{Context, Journal, Listener, Silence};
 use host::fake::{self, FakeHost};
 use model::{
     Digest, Secret,
-    plan::{Action, FORMAT, FileWish, Network, Plan, Render, Step, StepId},
+    plan::{Action, FORMAT, FileWish, ImagePull, Images, Network, Plan, Render, Step, StepId},
     report::{Event, Outcome, Phase, Report, Verdict},
     secret::SecretRef,
+    seed::ImageSource,
 };
 
 /// A host whose files belong to whoever runs the test.
@@ -231,4 +232,33 @@ fn own_user() -> u32 {
 fn own_group() -> u32 {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/self").unwrap().gid()
+}
+
+#[test]
+fn an_image_counts_once_it_is_flushed() {
+    let bench = Bench::new();
+    let runner = &bench.fake.runner;
+    runner.answer(["df"], "Avail\n99000000000\n");
+    runner.answer(["sync", "--file-system", "/var/lib/docker"], "");
+    runner.fail_once(["sync", "--file-system", "/var/lib/docker"], 1, "sync: the power is going\n");
+    let pull = ImagePull {
+        reference: "traefik:v3.7.11".into(),
+        repository: "docker.io/library/traefik".into(),
+        tag: "v3.7.11".into(),
+        digest: Some(Digest::of("traefik")),
+    };
+    let images = Images { source: ImageSource::Registry, pulls: vec![pull], artefacts: Vec::new() };
+    let plan = plan_of(vec![step("images", Action::Images(images))], "seed");
+    assert_eq!(bench.run(&plan).exit, 4);
+    assert_eq!(bench.fake.containers.done(), ["pull traefik:v3.7.11"]);
+    // The engine has it, but its files may be empty.
+    bench.fake.containers.forget();
+    assert_eq!(bench.run(&plan).exit, 0);
+    assert_eq!(
+        bench.fake.containers.done(),
+        ["remove-image traefik:v3.7.11", "pull traefik:v3.7.11"]
+    );
+    bench.fake.containers.forget();
+    assert_eq!(bench.run(&plan).verdict, Verdict::NoChange);
+    assert!(bench.fake.containers.done().is_empty());
 }

@@ -32,8 +32,8 @@ impl Qmp {
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         };
-        // `savevm` of a whole guest answers only when it is done.
-        stream.set_read_timeout(Some(Duration::from_secs(300))).context("cannot set a timeout")?;
+        // `savevm` of a whole guest answers only when it is done, and disks can be slow.
+        stream.set_read_timeout(Some(Duration::from_secs(900))).context("cannot set a timeout")?;
         Self::greet(stream)
     }
 }

@@ -3,22 +3,34 @@
 //! Pulls run side by side, since most of the time of one is waiting for the registry. An image
 //! without a digest in the lock is pulled by its tag, and what came is pinned: later runs and a
 //! reinstall want that very image.
+//!
+//! What was pulled counts once it is flushed to the disk. An image of which that is not known is
+//! pulled again: it may be from the last seconds before a power cut.
 
 mod pull;
 
-use host::{Command, containers::Pull};
+use std::time::Duration;
+
+use host::{
+    Command,
+    containers::{Image, Pull},
+};
 use model::plan::{ImagePull, Images};
 
 use crate::{
     failure::{Result, Trouble},
     scene::{Progress, Scene},
-    state::{Kept as _, Pinned},
+    state::{Flushed, Kept as _, Pinned},
     steps::{Doing, Holding},
 };
 
 /// What an image of the catalogue takes on the disk, unpacked, when nothing is known about it.
 /// Most take less; the check is to find a disk that is hopelessly small, not to be exact.
 const TYPICAL: u64 = 300 << 20;
+/// Where Docker keeps them.
+const STORE: &str = "/var/lib/docker";
+/// Flushing an image takes as long as the disk is slow; a USB stick is.
+const FLUSH: Duration = Duration::from_secs(1800);
 /// What must stay free for logs and the containers' own data.
 const RESERVE: u64 = 512 << 20;
 
@@ -47,11 +59,8 @@ impl Doing for Doer<'_> {
     fn guard(&self, scene: &Scene<'_>) -> Result<()> {
         // Not in the check: on first boot the root file system has yet to grow.
         let missing = self.missing(scene)?.len() as u64;
-        let output = scene.run(Command::new("df").args([
-            "--output=avail",
-            "--block-size=1",
-            "/var/lib/docker",
-        ]))?;
+        let df = Command::new("df").args(["--output=avail", "--block-size=1", STORE]);
+        let output = scene.run(df)?;
         let Some(free) = output.stdout.lines().last().and_then(|line| line.trim().parse().ok())
         else {
             return Ok(());
@@ -71,8 +80,17 @@ impl Doing for Doer<'_> {
                 reference: image.reference.clone(),
             })
             .collect();
-        let pulled = pull::all(scene.host().containers.as_ref(), &pulls, progress)?;
-        for (pull, image) in pulls.iter().zip(pulled) {
+        let containers = scene.host().containers.as_ref();
+        let mut flushed = Flushed::load(scene.host())?;
+        for pull in &pulls {
+            let found = containers.image(&pull.reference)?;
+            // Otherwise the engine says that it has it already. One that is only of another day
+            // stays until the new one is there.
+            if found.is_some_and(|found| flushed.0.get(&pull.reference) != Some(&found.id)) {
+                containers.remove_image(&pull.reference)?;
+            }
+        }
+        pull::all(containers, &pulls, progress, &mut |pull, image| {
             if pull.digest.is_none() {
                 let digest = image.digests.first().ok_or_else(|| {
                     Trouble::new(
@@ -81,23 +99,28 @@ impl Doing for Doer<'_> {
                     )
                 })?;
                 pinned.0.insert(pull.reference.clone(), digest.clone());
+                pinned.save(scene.host())?;
             }
-        }
-        pinned.save(scene.host())
+            scene.run(Command::new("sync").args(["--file-system", STORE]).timeout(FLUSH))?;
+            flushed.0.insert(pull.reference.clone(), image.id.clone());
+            flushed.save(scene.host())
+        })
     }
 }
 
 impl Doer<'_> {
     fn missing(&self, scene: &Scene<'_>) -> Result<Vec<&ImagePull>> {
         let pinned = Pinned::load(scene.host())?;
+        let flushed = Flushed::load(scene.host())?;
         let mut missing = Vec::new();
         for image in &self.0.pulls {
             let found = scene.host().containers.image(&image.reference)?;
-            let good = found.is_some_and(|found| {
+            let good = |found: Image| {
                 // An image without any pin may be of another day or of another hand.
                 wanted(image, &pinned).is_some_and(|digest| found.digests.contains(&digest))
-            });
-            if !good {
+                    && flushed.0.get(&image.reference) == Some(&found.id)
+            };
+            if !found.is_some_and(good) {
                 missing.push(image);
             }
         }

@@ -6,7 +6,12 @@
 
 mod wait;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
 
 use host::{
     Command,
@@ -21,6 +26,8 @@ use crate::{
     steps::{Doing, Holding},
 };
 
+/// Between two looks at the containers while Compose starts them.
+const LOOK: Duration = Duration::from_secs(2);
 /// Seconds that Compose may take besides the services' own deadlines.
 const COMPOSE: u64 = 300;
 
@@ -61,9 +68,11 @@ impl Doing for Doer<'_> {
 
     fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
         let before = self.ids(scene)?;
+        let mut told = wait::Told::default();
         if self.0.services.iter().any(|service| service.lazy) {
             progress.note("creating containers");
-            self.up(scene, self.compose().args(["create", "--pull", "never", "--remove-orphans"]))?;
+            let create = ["create", "--pull", "never", "--remove-orphans"];
+            self.up(scene, self.compose().args(create), &mut told, progress)?;
         }
         let awake: Vec<&str> =
             self.0.services.iter().filter(|s| !s.lazy).map(|s| &*s.name).collect();
@@ -71,10 +80,10 @@ impl Doing for Doer<'_> {
             progress.note("starting containers");
             let up = ["up", "--detach", "--pull", "never", "--remove-orphans"];
             let names: &[&str] = if awake.len() == self.0.services.len() { &[] } else { &awake };
-            self.up(scene, self.compose().args(up).args(names))?;
+            self.up(scene, self.compose().args(up).args(names), &mut told, progress)?;
         }
         self.settle_configuration(&before, scene, progress)?;
-        wait::until_healthy(self.0, scene, progress)
+        wait::until_healthy(self.0, scene, &mut told, progress)
     }
 }
 
@@ -89,14 +98,37 @@ impl Doer<'_> {
         ])
     }
 
-    /// Runs Compose; its failure is told with the service that is at fault, if there is one.
-    fn up(&self, scene: &Scene<'_>, command: Command) -> Result<()> {
+    /// Runs Compose and tells meanwhile how many services are well; its failure is told with the
+    /// service that is at fault, if there is one.
+    fn up(
+        &self,
+        scene: &Scene<'_>,
+        command: Command,
+        told: &mut wait::Told,
+        progress: &mut Progress<'_>,
+    ) -> Result<()> {
         // Compose itself waits for services that others depend on.
         let seconds = COMPOSE + self.0.services.iter().map(|s| s.deadline).sum::<u64>();
-        let failed = match scene.run(command.timeout(Duration::from_secs(seconds))) {
-            Ok(_) => return Ok(()),
-            Err(trouble) => trouble,
-        };
+        let command = command.timeout(Duration::from_secs(seconds));
+        let (sender, receiver) = channel();
+        let outcome = thread::scope(|scope| {
+            scope.spawn(move || drop(sender.send(scene.run(command))));
+            loop {
+                match receiver.recv_timeout(LOOK) {
+                    Ok(outcome) => return outcome,
+                    // Only news for whoever waits: what cannot be seen now is looked at later.
+                    Err(RecvTimeoutError::Timeout) => {
+                        if let Ok(containers) = scene.host().containers.project(&self.0.name) {
+                            told.tell(self.0, &containers, progress);
+                        }
+                    }
+                    Err(RecvTimeoutError::Disconnected) => {
+                        return Err(Trouble::new("Compose ended without a word", ""));
+                    }
+                }
+            }
+        });
+        let Err(failed) = outcome else { return Ok(()) };
         let bad = scene.host().containers.project(&self.0.name).ok().and_then(|containers| {
             containers.into_iter().find(|container| {
                 container.health == Some(Health::Unhealthy)

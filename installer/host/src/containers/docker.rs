@@ -17,7 +17,7 @@ use bollard::{
     query_parameters::{
         CreateImageOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
         ListContainersOptionsBuilder, ListNetworksOptions, LogsOptionsBuilder,
-        RestartContainerOptionsBuilder, TagImageOptionsBuilder,
+        RemoveImageOptionsBuilder, RestartContainerOptionsBuilder, TagImageOptionsBuilder,
     },
 };
 use futures_util::{StreamExt as _, future::BoxFuture};
@@ -165,6 +165,19 @@ impl Containers for Docker {
                 .collect(),
             size: image.size.and_then(|size| size.try_into().ok()).unwrap_or(0),
         }))
+    }
+
+    fn remove_image(&self, reference: &str) -> Result<()> {
+        let options = RemoveImageOptionsBuilder::new().force(true).build();
+        let name = reference.to_owned();
+        self.ask(
+            || format!("remove the image {reference}"),
+            |client| {
+                Box::pin(async move {
+                    optional(client.remove_image(&name, Some(options), None).await).map(drop)
+                })
+            },
+        )
     }
 
     fn pull_with_news(&self, pull: &Pull, news: &mut dyn FnMut(PullNews)) -> Result<Image> {

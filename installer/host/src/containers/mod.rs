@@ -25,6 +25,12 @@ pub trait Containers: Send + Sync {
     /// The engine does not answer.
     fn image(&self, reference: &str) -> Result<Option<Image>>;
 
+    /// Takes an image's name away, and the image itself unless something else needs it.
+    ///
+    /// # Errors
+    /// The engine refused.
+    fn remove_image(&self, reference: &str) -> Result<()>;
+
     /// Pulls `repository` by digest, or by tag if there is none, and tags it as `reference`.
     /// `progress` gets bytes done and total of all layers so far known.
     ///

@@ -161,6 +161,14 @@ impl Containers for FakeContainers {
         Ok(lock(&self.state).images.get(reference).cloned())
     }
 
+    fn remove_image(&self, reference: &str) -> Result<()> {
+        self.pass("remove-image", reference)?;
+        let mut state = lock(&self.state);
+        state.done.push(format!("remove-image {reference}"));
+        state.images.remove(reference);
+        Ok(())
+    }
+
     fn pull_with_news(&self, pull: &Pull, news: &mut dyn FnMut(PullNews)) -> Result<Image> {
         news(PullNews::Bytes { done: 0, total: 1000 });
         self.pass("pull", &pull.reference)?;

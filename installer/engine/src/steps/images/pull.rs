@@ -32,17 +32,17 @@ enum News {
     Ended(usize, host::Result<Image>),
 }
 
-/// Pulls all images and returns them in order. After a failure no new pull is begun, and those
-/// that are under way come to their end.
+/// Pulls all images, and calls `keep` with each that came. After a failure no new pull is begun,
+/// and those that are under way come to their end.
 pub(super) fn all(
     containers: &dyn Containers,
     pulls: &[Pull],
     progress: &mut Progress<'_>,
-) -> Result<Vec<Image>> {
+    keep: &mut dyn FnMut(&Pull, &Image) -> Result<()>,
+) -> Result<()> {
     let queue: Mutex<VecDeque<usize>> = Mutex::new((0..pulls.len()).collect());
     let stop = AtomicBool::new(false);
     let mut board = Board::new(pulls);
-    let mut images: Vec<Option<Image>> = pulls.iter().map(|_| None).collect();
     let mut failed: Option<Trouble> = None;
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
@@ -63,7 +63,10 @@ pub(super) fn all(
                     board.note(index, progress, &note);
                 }
                 News::Ended(index, Ok(image)) => {
-                    images[index] = Some(image);
+                    if let Err(trouble) = keep(&pulls[index], &image) {
+                        stop.store(true, Ordering::Relaxed);
+                        failed.get_or_insert(trouble);
+                    }
                     board.ended += 1;
                     board.note(index, progress, "pulled");
                 }
@@ -79,13 +82,7 @@ pub(super) fn all(
             }
         }
     });
-    match failed {
-        Some(trouble) => Err(trouble),
-        None => images
-            .into_iter()
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| Trouble::new("a pull ended without an answer", "")),
-    }
+    failed.map_or(Ok(()), Err)
 }
 
 fn work(

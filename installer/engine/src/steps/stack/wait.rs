@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use host::containers::Container;
-use model::{plan::StackWish, report::Unit};
+use model::{
+    plan::{ServiceWish, StackWish},
+    report::Unit,
+};
 
 use crate::{
     failure::{Result, Trouble},
@@ -18,20 +21,47 @@ const LOOK: u64 = 5;
 /// Seconds that a container may be down, though nobody restarts it, before it counts as failed.
 const DOWN: i64 = 10;
 
+/// What was told last, so that it is not told twice.
+#[derive(Default)]
+pub(super) struct Told(Option<String>);
+
+impl Told {
+    /// Tells how many services are well and which are waited for, if that has changed.
+    pub(super) fn tell(
+        &mut self,
+        stack: &StackWish,
+        containers: &[Container],
+        progress: &mut Progress<'_>,
+    ) {
+        let is_good = |service: &&ServiceWish| {
+            let container = containers.iter().find(|c| c.service == service.name);
+            container.is_some_and(|found| Standing::of(service, found) == Standing::Good)
+        };
+        let (good, waiting): (Vec<_>, Vec<_>) = stack.services.iter().partition(is_good);
+        let waiting: Vec<&str> = waiting.iter().map(|service| &*service.name).collect();
+        let note = format!("waiting for {}", waiting.join(", "));
+        if !waiting.is_empty() && self.0.as_ref() != Some(&note) {
+            let done = good.len() as u64;
+            progress.tell(done, stack.services.len() as u64, Unit::Items, note.clone());
+            self.0 = Some(note);
+        }
+    }
+}
+
 /// Returns when every service is healthy, or runs if it declares no health check.
 pub(super) fn until_healthy(
     stack: &StackWish,
     scene: &Scene<'_>,
+    told: &mut Told,
     progress: &mut Progress<'_>,
 ) -> Result<()> {
     let host = scene.host();
     let begun = host.clock.epoch();
     let mut down_since: BTreeMap<String, i64> = BTreeMap::new();
-    let mut told = None;
     loop {
         let containers = host.containers.project(&stack.name)?;
         let now = host.clock.epoch();
-        let mut waiting = Vec::new();
+        let mut all_good = true;
         let mut left = u64::MAX;
         for service in &stack.services {
             let container = containers.iter().find(|c| c.service == service.name);
@@ -67,17 +97,12 @@ pub(super) fn until_healthy(
                 return Err(self::told(container, &text, scene));
             }
             left = left.min(service.deadline - over);
-            waiting.push(&*service.name);
+            all_good = false;
         }
-        if waiting.is_empty() {
+        if all_good {
             return Ok(());
         }
-        let total = stack.services.len() as u64;
-        let note = format!("waiting for {}", waiting.join(", "));
-        if told.as_ref() != Some(&note) {
-            progress.tell(total - waiting.len() as u64, total, Unit::Items, note.clone());
-            told = Some(note);
-        }
+        told.tell(stack, &containers, progress);
         host.containers.wait_for_event(Duration::from_secs(left.clamp(1, LOOK)))?;
     }
 }
