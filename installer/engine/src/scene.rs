@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
-use host::{Command, Host, Output, files, systemd};
+use host::{Command, Host, Output, files, password, systemd};
 use model::{
     Digest, Secret, paths,
     plan::{Action, Plan, StepId},
     report::{Event, Unit},
-    secret::{SecretRef, fill},
+    secret::{Notation, SecretRef, fill},
 };
 
 use crate::{
@@ -107,15 +107,10 @@ impl<'a> Scene<'a> {
     }
 
     /// Does a hash belong to a secret? Found out once a run.
-    pub(crate) fn belong(
-        &self,
-        secret: &Secret,
-        hash: &Secret,
-        matches: fn(&Secret, &Secret) -> bool,
-    ) -> bool {
+    pub(crate) fn belong(&self, secret: &Secret, hash: &Secret, notation: Notation) -> bool {
         let pair = (Digest::of(secret.reveal()), Digest::of(hash.reveal()));
         let known = self.verified.lock().is_ok_and(|verified| verified.contains(&pair));
-        let belong = known || matches(secret, hash);
+        let belong = known || password::matches(secret, hash, notation);
         if belong {
             self.remember(secret, hash);
         }

@@ -1,4 +1,4 @@
-//! Password digests in the notations that Authelia reads.
+//! Password digests in the notations of the programs that read them.
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
@@ -7,9 +7,9 @@ use argon2::{
 use base64::{
     Engine as _,
     alphabet::Alphabet,
-    engine::{GeneralPurpose, GeneralPurposeConfig},
+    engine::{GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
-use model::Secret;
+use model::{Secret, secret::Notation};
 use sha2::Sha512;
 
 use crate::{HostError, Result, random};
@@ -20,12 +20,56 @@ const ARGON2: (u32, u32, u32, usize) = (65_536, 3, 4, 32);
 /// Authelia's default count for PBKDF2-SHA512.
 const PBKDF2_ROUNDS: u32 = 310_000;
 const PBKDF2_KEY: usize = 64;
+/// qBittorrent's count for PBKDF2-SHA512 (`src/base/utils/password.cpp`).
+const QBITTORRENT_ROUNDS: u32 = 100_000;
+/// bcrypt's usual cost: a tenth of a second on a small machine.
+const BCRYPT_COST: u32 = 10;
+
+/// The digest of a password.
+///
+/// # Errors
+/// No randomness, or no memory for it.
+pub fn digest(password: &Secret, notation: Notation) -> Result<Secret> {
+    match notation {
+        Notation::Argon2id => argon2id(password),
+        Notation::Pbkdf2Sha512 => pbkdf2_sha512(password),
+        Notation::BcryptBase64 => {
+            let hash = bcrypt::hash(password.reveal(), BCRYPT_COST).map_err(bad)?;
+            Ok(Secret::new(STANDARD.encode(hash)))
+        }
+        Notation::QBittorrent => {
+            let salt = random::bytes::<16>()?;
+            let key = pbkdf2_key(password, &salt, QBITTORRENT_ROUNDS);
+            Ok(Secret::new(format!("{}:{}", STANDARD.encode(salt), STANDARD.encode(key))))
+        }
+    }
+}
+
+/// Does a digest in this notation belong to the password? False also if it is none.
+pub fn matches(password: &Secret, digest: &Secret, notation: Notation) -> bool {
+    match notation {
+        Notation::Argon2id => argon2_matches(password, digest),
+        Notation::Pbkdf2Sha512 => pbkdf2_sha512_matches(password, digest),
+        Notation::BcryptBase64 => STANDARD
+            .decode(digest.reveal())
+            .ok()
+            .and_then(|text| String::from_utf8(text).ok())
+            .is_some_and(|hash| bcrypt::verify(password.reveal(), &hash).unwrap_or(false)),
+        Notation::QBittorrent => {
+            let parts = digest.reveal().split_once(':');
+            let decode = |text| STANDARD.decode(text).ok();
+            parts.and_then(|(salt, key)| Some((decode(salt)?, decode(key)?))).is_some_and(
+                |(salt, key)| pbkdf2_key(password, &salt, QBITTORRENT_ROUNDS)[..] == key[..],
+            )
+        }
+    }
+}
 
 /// The argon2id digest as a PHC string: `$argon2id$v=19$m=65536,t=3,p=4$salt$key`.
 ///
 /// # Errors
 /// No randomness, or no 64 MiB of memory.
-pub fn argon2id(password: &Secret) -> Result<Secret> {
+fn argon2id(password: &Secret) -> Result<Secret> {
     let (memory, passes, lanes, key) = ARGON2;
     let params = Params::new(memory, passes, lanes, Some(key)).map_err(bad)?;
     let salt = SaltString::encode_b64(&random::bytes::<16>()?).map_err(bad)?;
@@ -36,7 +80,7 @@ pub fn argon2id(password: &Secret) -> Result<Secret> {
 }
 
 /// Does this PHC string of any argon2 variant belong to the password? False also if it is none.
-pub fn argon2_matches(password: &Secret, phc: &Secret) -> bool {
+fn argon2_matches(password: &Secret, phc: &Secret) -> bool {
     PasswordHash::new(phc.reveal()).is_ok_and(|hash| {
         Argon2::default().verify_password(password.reveal().as_bytes(), &hash).is_ok()
     })
@@ -47,7 +91,7 @@ pub fn argon2_matches(password: &Secret, phc: &Secret) -> bool {
 ///
 /// # Errors
 /// No randomness.
-pub fn pbkdf2_sha512(password: &Secret) -> Result<Secret> {
+fn pbkdf2_sha512(password: &Secret) -> Result<Secret> {
     let salt = random::bytes::<16>()?;
     let key = pbkdf2_key(password, &salt, PBKDF2_ROUNDS);
     let encoded = |bytes: &[u8]| adapted_base64().map(|base64| base64.encode(bytes));
@@ -59,7 +103,7 @@ pub fn pbkdf2_sha512(password: &Secret) -> Result<Secret> {
 }
 
 /// Does this digest, as [`pbkdf2_sha512`] writes it, belong to the password?
-pub fn pbkdf2_sha512_matches(password: &Secret, digest: &Secret) -> bool {
+fn pbkdf2_sha512_matches(password: &Secret, digest: &Secret) -> bool {
     let fields: Vec<&str> = digest.reveal().split('$').collect();
     let ["", "pbkdf2-sha512", rounds, salt, key] = fields[..] else { return false };
     let Ok(base64) = adapted_base64() else { return false };
@@ -103,6 +147,35 @@ mod tests {
         assert!(argon2_matches(&right, &hash));
         assert!(!argon2_matches(&wrong, &hash));
         assert!(!argon2_matches(&right, &Secret::new("nonsense")));
+    }
+
+    #[test]
+    fn each_notation_verifies_its_own_digests_only() {
+        let all = [
+            (Notation::Argon2id, "$argon2id$"),
+            (Notation::Pbkdf2Sha512, "$pbkdf2-sha512$"),
+            (Notation::BcryptBase64, "JDJi"),
+            (Notation::QBittorrent, ""),
+        ];
+        let (right, wrong) = (Secret::new("correct horse"), Secret::new("wrong"));
+        for (notation, begin) in all {
+            let hash = digest(&right, notation).unwrap();
+            assert!(hash.reveal().starts_with(begin), "{notation:?}: {}", hash.reveal());
+            for (other, _) in all {
+                assert_eq!(matches(&right, &hash, other), other == notation, "{other:?}");
+            }
+            assert!(!matches(&wrong, &hash, notation), "{notation:?}");
+        }
+    }
+
+    /// From qBittorrent's own documentation of the password `adminadmin`.
+    #[test]
+    fn qbittorrents_published_digest_verifies() {
+        let digest = "ARQ77eY1NUZaQsuDHbIMCA==:0WMRkYTUWVT9wVvdDtHAjU9b3b7uB8NR1Gur2hmQCvCDpm39Q+PsJRJPaCU51dEiz+dTzh8qbPsL8WkFljQYFQ==";
+        let matches =
+            |text: &str| matches(&Secret::new(text), &Secret::new(digest), Notation::QBittorrent);
+        assert!(matches("adminadmin"));
+        assert!(!matches("admin"));
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub fn facts(host: &Host) -> Result<Facts> {
         disks: disks::disks(host)?,
         interfaces: interfaces(host)?,
         render_device: host.path("/dev/dri").exists(),
+        render_group: render_group(host),
         tunnel_device: host.path("/dev/net/tun").exists(),
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),
@@ -135,6 +136,12 @@ fn interface(host: &Host, port: &Value, routes: &[Value]) -> Option<NetworkPort>
         addresses: addresses.collect(),
         gateways,
     })
+}
+
+/// Group of the first device that renders without a screen.
+fn render_group(host: &Host) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(host.path("/dev/dri/renderD128")).ok().map(|device| device.gid())
 }
 
 #[cfg(test)]

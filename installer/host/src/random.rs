@@ -29,6 +29,19 @@ pub fn alphanumeric(length: usize) -> Result<Secret> {
     Ok(Secret::new(text))
 }
 
+/// So many digits of `0–9 a–f`.
+///
+/// # Errors
+/// Those of [`bytes`].
+pub fn hexadecimal(length: usize) -> Result<Secret> {
+    let mut text = String::with_capacity(length + 64);
+    while text.len() < length {
+        text += &hex::encode(bytes::<32>()?);
+    }
+    text.truncate(length);
+    Ok(Secret::new(text))
+}
+
 /// 248 is the largest multiple of 62 in a byte; what lies above would make the first eight letters
 /// likelier, so it is thrown away.
 fn letter(byte: u8) -> Option<char> {
@@ -67,6 +80,9 @@ mod tests {
         assert!(one.reveal().bytes().all(|b| b.is_ascii_alphanumeric()));
         assert!(one != two);
         assert_eq!(alphanumeric(0).unwrap().reveal(), "");
+        let digits = hexadecimal(65).unwrap();
+        assert_eq!(digits.reveal().len(), 65);
+        assert!(digits.reveal().bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
     }
 
     #[test]

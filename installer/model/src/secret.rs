@@ -31,6 +31,20 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Notations of password digests, each that of the program that reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notation {
+    /// argon2id PHC string (64 MiB, 3 passes, 4 lanes: Authelia's default).
+    Argon2id,
+    /// PBKDF2-SHA512 as Authelia writes it.
+    Pbkdf2Sha512,
+    /// bcrypt (cost 10), the `$2b$…` text once more in base64, as Backrest wants it.
+    BcryptBase64,
+    /// PBKDF2-SHA512 of 100000 rounds, `salt:key` in base64, as qBittorrent writes it.
+    QBittorrent,
+}
+
 /// The name of a secret, such as `authelia-session` or `admin-password`: lower-case words joined
 /// by hyphens. Under this name it lies in [`crate::paths::SECRETS`] on the box.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

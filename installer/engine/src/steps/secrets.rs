@@ -8,7 +8,6 @@ use model::{
     Secret, paths,
     plan::{SecretMaking, SecretWish},
     report::Unit,
-    secret::SecretRef,
 };
 
 use crate::{
@@ -71,17 +70,16 @@ fn lack(wish: &SecretWish, scene: &Scene<'_>) -> Result<Option<String>> {
         }
         // Another length or size in a later plan is no reason to make it anew: databases and
         // sessions hang on the one that is there.
-        SecretMaking::Random { .. } | SecretMaking::RsaKey { .. } => !secret.reveal().is_empty(),
-        // The secret that it is made from may itself not be there yet.
-        SecretMaking::Argon2id(of) => {
-            scene.stored(of)?.is_some_and(|of| scene.belong(&of, &secret, password::argon2_matches))
+        SecretMaking::Random { .. } | SecretMaking::Hex { .. } | SecretMaking::RsaKey { .. } => {
+            !secret.reveal().is_empty()
         }
-        SecretMaking::Pbkdf2Sha512(of) => scene
-            .stored(of)?
-            .is_some_and(|of| scene.belong(&of, &secret, password::pbkdf2_sha512_matches)),
+        // The secret that it is made from may itself not be there yet.
+        SecretMaking::Digest { of, notation } => {
+            scene.stored(of)?.is_some_and(|of| scene.belong(&of, &secret, *notation))
+        }
     };
     Ok((!good).then(|| match &wish.source {
-        SecretMaking::Argon2id(of) | SecretMaking::Pbkdf2Sha512(of) => {
+        SecretMaking::Digest { of, .. } => {
             format!("the secret `{name}` is not of the present `{of}`")
         }
         _ => format!("the secret `{name}` is not the planned one"),
@@ -89,20 +87,19 @@ fn lack(wish: &SecretWish, scene: &Scene<'_>) -> Result<Option<String>> {
 }
 
 fn make(wish: &SecretWish, scene: &Scene<'_>) -> Result<Secret> {
-    let hashed = |of: &SecretRef, hash: fn(&Secret) -> host::Result<Secret>| {
-        let secret = scene.stored(of)?.ok_or_else(|| {
-            let text = format!("`{}` is to be made from `{of}`, which comes later", wish.name);
-            Trouble::new(text, "")
-        })?;
-        let hash = hash(&secret)?;
-        scene.remember(&secret, &hash);
-        Ok(hash)
-    };
     match &wish.source {
         SecretMaking::Seed => scene.secret(&wish.name),
         SecretMaking::Random { length } => Ok(random::alphanumeric(*length)?),
         SecretMaking::RsaKey { bits } => Ok(key::rsa(*bits)?),
-        SecretMaking::Argon2id(of) => hashed(of, password::argon2id),
-        SecretMaking::Pbkdf2Sha512(of) => hashed(of, password::pbkdf2_sha512),
+        SecretMaking::Hex { length } => Ok(random::hexadecimal(*length)?),
+        SecretMaking::Digest { of, notation } => {
+            let secret = scene.stored(of)?.ok_or_else(|| {
+                let text = format!("`{}` is to be made from `{of}`, which comes later", wish.name);
+                Trouble::new(text, "")
+            })?;
+            let digest = password::digest(&secret, *notation)?;
+            scene.remember(&secret, &digest);
+            Ok(digest)
+        }
     }
 }

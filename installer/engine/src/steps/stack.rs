@@ -4,6 +4,7 @@
 //! events, with a deadline for each service. Services that sleep until asked for are created and
 //! left alone.
 
+mod setup;
 mod wait;
 
 use std::{
@@ -59,9 +60,12 @@ impl Doing for Doer<'_> {
                 format!("{} was not started with this configuration", service.name)
             });
         }
-        // The dearest look comes last, and only if all others are content.
+        // The dearest looks come last, and only if all others are content.
         if holding.is_so() {
             self.compare_with_compose(&containers, scene, &mut holding)?;
+        }
+        if holding.is_so() {
+            setup::look(self.0, &containers, scene, &mut holding)?;
         }
         Ok(holding)
     }
@@ -83,7 +87,8 @@ impl Doing for Doer<'_> {
             self.up(scene, self.compose().args(up).args(names), &mut told, progress)?;
         }
         self.settle_configuration(&before, scene, progress)?;
-        wait::until_healthy(self.0, scene, &mut told, progress)
+        wait::until_healthy(self.0, scene, &mut told, progress)?;
+        setup::bring_about(self.0, scene, progress)
     }
 }
 

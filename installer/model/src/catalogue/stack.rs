@@ -86,9 +86,11 @@ impl Service {
         names(self.compose.get("depends_on"))
     }
 
-    /// The service whose network namespace it shares.
+    /// The service whose network namespace it shares: `service:` in its own stack, `container:` in
+    /// another one.
     pub fn network_of(&self) -> Option<&str> {
-        self.compose.get("network_mode")?.as_str()?.strip_prefix("service:")
+        let mode = self.compose.get("network_mode")?.as_str()?;
+        mode.strip_prefix("service:").or_else(|| mode.strip_prefix("container:"))
     }
 
     /// Names of the secret files that it reads.

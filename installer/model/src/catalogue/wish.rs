@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{plan::Protocol, secret::SecretRef};
+use crate::{
+    plan::Protocol,
+    secret::{Notation, SecretRef},
+};
 
 /// `x-homelab` at the top of a Compose file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -27,8 +30,19 @@ pub struct StackWish {
 pub enum SecretSourceWish {
     /// Letters and digits from the kernel's randomness.
     Random(usize),
+    /// Hexadecimal digits from the kernel's randomness.
+    Hex(usize),
     /// RSA private key of so many bits.
     Rsa(usize),
+    /// Another secret file of the stack under this name, for a reader that is another user.
+    Same(String),
+    /// A digest of another secret file.
+    Digest {
+        /// The other one.
+        of: String,
+        /// In whose notation.
+        notation: Notation,
+    },
     /// A secret of the seed, by its name; the file is left out if the seed has none.
     Seed(SecretRef),
 }
@@ -41,7 +55,8 @@ pub struct ServiceWish {
     pub title: Option<String>,
     /// One sentence for people.
     pub about: Option<String>,
-    /// Label below the domain: `grafana` is served at `https://grafana.<domain>`.
+    /// Label below the domain: `grafana` is served at `https://grafana.<domain>`; `@` is the domain
+    /// itself.
     pub url: Option<String>,
     /// The port that the proxy talks to, inside the container.
     pub port: Option<u16>,
@@ -65,8 +80,20 @@ pub struct ServiceWish {
     pub backup: Option<Backup>,
     /// How it is watched from outside.
     pub monitor: Option<Monitor>,
+    /// Where it tells its metrics.
+    pub scrape: Option<Scrape>,
     /// It is deployed only then.
     pub when: Option<Condition>,
+    /// Unless its stack is named in the seed, it is deployed only on a box with so much RAM.
+    pub from_memory: Option<Memory>,
+    /// It gets the box's graphics device, where there is one.
+    pub transcodes: bool,
+    /// What is done inside its container once it is healthy.
+    pub setup: Vec<Setup>,
+    /// How its owner logs in for the first time, for its page in the docs.
+    pub first_login: Option<String>,
+    /// What does not work as one may expect, for its page in the docs.
+    pub limits: Vec<String>,
     /// Its configuration files, made from templates.
     pub files: Vec<ConfigurationFile>,
     /// Where it wants the box's own certificate.
@@ -245,6 +272,34 @@ pub struct Monitor {
     pub path: String,
 }
 
+/// Where a service tells its metrics, on the networks that it shares with Prometheus.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scrape {
+    /// Port inside the container.
+    pub port: u16,
+    /// Default `/metrics`.
+    #[serde(default = "metrics")]
+    pub path: String,
+}
+
+/// Something done once inside a container that runs: an account, a connection to another service.
+/// It looks before it acts and may be done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// What it brings about; completes "cannot".
+    #[serde(rename = "for")]
+    pub purpose: String,
+    /// Exits with 0 when it is so already.
+    pub check: Vec<String>,
+    /// Brings it about.
+    pub run: Vec<String>,
+    /// User inside the container, if not the container's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
 /// A service is deployed only when the seed has this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
@@ -339,6 +394,10 @@ pub enum PublishKind {
     Dns,
     /// Media clients that cannot go through the proxy.
     Media,
+}
+
+fn metrics() -> String {
+    "/metrics".to_owned()
 }
 
 fn yes() -> bool {

@@ -26,6 +26,9 @@ pub struct Facts {
     pub interfaces: Vec<NetworkPort>,
     /// `/dev/dri` exists: hardware transcoding.
     pub render_device: bool,
+    /// Number of the group that may use it.
+    #[serde(default)]
+    pub render_group: Option<u32>,
     /// `/dev/net/tun` can be had.
     pub tunnel_device: bool,
     /// Names of the lock's artefacts that lie on the box with the right digest.

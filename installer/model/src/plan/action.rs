@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, secret::SecretRef, seed::ImageSource};
+use crate::{
+    Digest,
+    catalogue::wish::Setup,
+    secret::{Notation, SecretRef},
+    seed::ImageSource,
+};
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -207,10 +212,18 @@ pub enum SecretMaking {
         /// Number of characters.
         length: usize,
     },
-    /// argon2id PHC string of another secret (64 MiB, 3 passes, 4 lanes: Authelia's default).
-    Argon2id(SecretRef),
-    /// PBKDF2-SHA512 digest of another secret, in Authelia's notation.
-    Pbkdf2Sha512(SecretRef),
+    /// A digest of another secret.
+    Digest {
+        /// The other one.
+        of: SecretRef,
+        /// In whose notation.
+        notation: Notation,
+    },
+    /// Digits `0–9 a–f` from the kernel's randomness.
+    Hex {
+        /// Number of digits.
+        length: usize,
+    },
     /// RSA private key, PKCS#8 PEM.
     RsaKey {
         /// Bits.
@@ -319,6 +332,9 @@ pub struct ServiceWish {
     /// Digest of the rendered files that it reads at its start only; when it differs from what
     /// the running container was started with, the container is restarted.
     pub configuration: Digest,
+    /// What is done inside its container once it is healthy, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<Setup>,
 }
 
 /// One question to the proxy.

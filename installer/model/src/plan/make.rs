@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     Problems,
-    catalogue::{Catalogue, Service, lock::Reference, wish::Access},
+    catalogue::{
+        Catalogue, Service,
+        lock::Reference,
+        wish::{Access, PublishKind},
+    },
     facts::Facts,
     paths,
     render::{self, Deployment, Rendered, SHARED_NETWORKS, stack_folder},
@@ -31,7 +35,7 @@ const CERTIFICATE_DAYS: u32 = 397;
 /// What the catalogue or the machine cannot give the seed.
 pub fn plan(seed: &Seed, catalogue: &Catalogue, facts: &Facts) -> Result<Plan, Problems> {
     let mut problems = Problems::new(SEED, "");
-    let Selection { stacks, left_out } = select::select(seed, catalogue, &mut problems);
+    let Selection { stacks, left_out } = select::select(seed, catalogue, facts, &mut problems);
     let deployment = Deployment { seed, facts, stacks };
     select::check_memory(&deployment, &mut problems);
     if seed.install.is_some() {
@@ -173,7 +177,11 @@ fn firewall(deployment: &Deployment<'_>) -> Firewall {
         .map(|(service, publish)| PortRule {
             port: publish.port,
             protocol: publish.protocol,
-            from: Vec::new(),
+            // A resolver that answers the whole Internet is a weapon in foreign hands.
+            from: match publish.kind {
+                PublishKind::Dns => system::neighbours(deployment.seed, deployment.facts),
+                PublishKind::Proxy | PublishKind::Media => Vec::new(),
+            },
             comment: format!("{}: {}", service.name, publish.purpose),
         })
         .collect();

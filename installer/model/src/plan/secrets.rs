@@ -6,7 +6,7 @@ use super::{SecretMaking, SecretWish};
 use crate::{
     catalogue::wish::SecretSourceWish,
     render::{Deployment, Rendered, oidc_secret, oidc_secret_hash},
-    secret::{SecretRef, placeholders},
+    secret::{Notation, SecretRef, placeholders},
     seed::{AdminPassword, SecretSource, Seed},
 };
 
@@ -47,7 +47,7 @@ pub(super) fn secrets(
         let making = if name.0 == "admin-sso-hash" && plain {
             let password = SecretRef::new("admin-password");
             wanted.push(password.clone());
-            SecretMaking::Argon2id(password)
+            SecretMaking::Digest { of: password, notation: Notation::Argon2id }
         } else if let Some(source) = of_seed.get(&name) {
             match source {
                 SecretSource::Generate => SecretMaking::Random { length: GENERATED },
@@ -55,20 +55,27 @@ pub(super) fn secrets(
             }
         } else if let Some(client) = hashes.get(&name) {
             wanted.push(client.clone());
-            SecretMaking::Pbkdf2Sha512(client.clone())
+            SecretMaking::Digest { of: client.clone(), notation: Notation::Pbkdf2Sha512 }
         } else if hashes.values().any(|client| *client == name) {
             SecretMaking::Random { length: OIDC }
         } else {
             match of_stacks.get(&name) {
                 Some(SecretSourceWish::Random(length)) => SecretMaking::Random { length: *length },
+                Some(SecretSourceWish::Hex(length)) => SecretMaking::Hex { length: *length },
                 Some(SecretSourceWish::Rsa(bits)) => SecretMaking::RsaKey { bits: *bits },
-                Some(SecretSourceWish::Seed(_)) | None => SecretMaking::Seed,
+                Some(SecretSourceWish::Digest { of, notation }) => {
+                    let of = SecretRef::new(of);
+                    wanted.push(of.clone());
+                    SecretMaking::Digest { of, notation: *notation }
+                }
+                Some(SecretSourceWish::Seed(_) | SecretSourceWish::Same(_)) | None => {
+                    SecretMaking::Seed
+                }
             }
         };
         wishes.insert(name, making);
     }
-    let (hashed, plain): (Vec<_>, Vec<_>) = wishes.into_iter().partition(|(_, making)| {
-        matches!(making, SecretMaking::Argon2id(_) | SecretMaking::Pbkdf2Sha512(_))
-    });
+    let (hashed, plain): (Vec<_>, Vec<_>) =
+        wishes.into_iter().partition(|(_, making)| matches!(making, SecretMaking::Digest { .. }));
     plain.into_iter().chain(hashed).map(|(name, source)| SecretWish { name, source }).collect()
 }

@@ -3,6 +3,7 @@
 use crate::{
     Problems,
     catalogue::{CORE, Catalogue, Service, Stack, nearest, wish::Memory},
+    facts::Facts,
     render::{Deployment, holds},
     seed::Seed,
 };
@@ -23,6 +24,7 @@ pub(super) struct Selection<'a> {
 pub(super) fn select<'a>(
     seed: &Seed,
     catalogue: &'a Catalogue,
+    facts: &Facts,
     problems: &mut Problems,
 ) -> Selection<'a> {
     check_names(seed, catalogue, problems);
@@ -36,7 +38,7 @@ pub(super) fn select<'a>(
     let mut left_out = Vec::new();
     let mut stacks = Vec::new();
     for stack in ordered {
-        let services = services(seed, stack, problems, &mut left_out);
+        let services = services(seed, stack, facts, problems, &mut left_out);
         if !services.is_empty() {
             stacks.push((stack, services));
         }
@@ -60,10 +62,12 @@ fn check_names(seed: &Seed, catalogue: &Catalogue, problems: &mut Problems) {
             unknown("stack", name, known, "`[stacks] enable`");
         }
     }
-    for name in &seed.stacks.disable {
+    let names = seed.stacks.disable.iter().map(|name| (name, "`[stacks] disable`"));
+    let direct = seed.stacks.without_vpn.iter().map(|name| (name, "`[stacks] without_vpn`"));
+    for (name, key) in names.chain(direct) {
         if !catalogue.services().any(|(_, service)| service.name == *name) {
             let known = catalogue.services().map(|(_, service)| service.name.as_str()).collect();
-            unknown("service", name, known, "`[stacks] disable`");
+            unknown("service", name, known, key);
         }
     }
 }
@@ -106,24 +110,31 @@ fn order<'a>(
 fn services<'a>(
     seed: &Seed,
     stack: &'a Stack,
+    facts: &Facts,
     problems: &mut Problems,
     left_out: &mut Vec<String>,
 ) -> Vec<&'a Service> {
+    // Who names a stack wants all of it; otherwise a small box gets a selection that fits.
+    let named = seed.stacks.enable.as_ref().is_some_and(|names| names.contains(&stack.name));
     let disabled = |service: &Service| seed.stacks.disable.contains(&service.name);
     let mut kept: Vec<&Service> = stack.services.iter().filter(|s| !disabled(s)).collect();
     kept.retain(|service| {
-        let wanted = service.wish.when.as_ref().is_none_or(|condition| holds(condition, seed));
+        let wanted = service.wish.when.as_ref().is_none_or(|condition| holds(condition, seed))
+            && (named || service.wish.from_memory.is_none_or(|least| facts.memory >= least.0));
         if !wanted {
             left_out.push(service.name.clone());
         }
         wanted
     });
     // What shares the network of a service that is left out would have no way out, or worse, the
-    // wrong one.
+    // wrong one. What depends on one would never start.
     loop {
         let gone = kept.iter().position(|service| {
-            let host = service.network_of();
-            host.is_some_and(|host| left_out.iter().any(|name| name == host))
+            let needs = service.depends_on();
+            let direct = seed.stacks.without_vpn.contains(&service.name);
+            let network = service.network_of().filter(|_| !direct);
+            let needs = needs.iter().map(String::as_str).chain(network);
+            needs.into_iter().any(|need| left_out.iter().any(|name| name == need))
         });
         let Some(gone) = gone else { break };
         left_out.push(kept.remove(gone).name.clone());

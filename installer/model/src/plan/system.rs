@@ -125,16 +125,18 @@ fn pool(deployment: &Deployment<'_>) -> (&'static str, u8) {
 pub(super) fn ssh_from(seed: &Seed, facts: &Facts) -> Vec<IpNet> {
     let mut from = match &seed.ssh_from {
         Some(from) => from.clone(),
-        None => {
-            let mut own = subnets(seed, facts);
-            // Neighbours on the link, whatever addresses they were given.
-            own.extend("fe80::/10".parse::<IpNet>());
-            own
-        }
+        None => neighbours(seed, facts),
     };
     from.sort();
     from.dedup();
     from
+}
+
+/// The box's own subnets, and whoever is on the link, whatever address they were given.
+pub(super) fn neighbours(seed: &Seed, facts: &Facts) -> Vec<IpNet> {
+    let mut own = subnets(seed, facts);
+    own.extend("fe80::/10".parse::<IpNet>());
+    own
 }
 
 /// Networks that the box is directly part of, by the seed and by what was found.

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::catalogue::{Service, Stack, wish::Condition};
 
+/// Where a service goes that shares no VPN's network.
+const DETACHED_NETWORK: &str = "media-network";
+
 /// The rendered text.
 pub(super) fn compose(
     deployment: &Deployment<'_>,
@@ -42,7 +45,7 @@ pub(super) fn compose(
         root.insert("secrets".into(), Value::Mapping(secrets));
     }
     let mut root = Value::Mapping(root);
-    variables::fill(&mut root, &variables::values(deployment.seed));
+    variables::fill(&mut root, &variables::values(deployment));
     // A mapping of strings, lists and numbers can always be written.
     let body = serde_yaml_ng::to_string(&root).unwrap_or_default();
     format!("{}{body}", header(stack))
@@ -71,8 +74,15 @@ fn render_service(
     compose.insert("container_name".into(), service.name.clone().into());
     memory_limit(service, &mut compose);
     dependencies(services, service, &mut compose);
-    if service.wish.url.is_some() && service.network_of().is_none() {
+    if deployment.is_detached(service) {
+        compose.remove("network_mode");
+        compose.insert("networks".into(), Value::Sequence(vec![DETACHED_NETWORK.into()]));
+    }
+    if service.wish.url.is_some() && !compose.contains_key("network_mode") {
         attach(&mut compose);
+    }
+    if service.wish.transcodes {
+        transcoding(deployment, &mut compose);
     }
     secrets(service, made, &mut compose);
     for mount in &service.wish.artefacts {
@@ -99,6 +109,17 @@ fn render_service(
         compose.insert("labels".into(), Value::Mapping(all));
     }
     compose
+}
+
+/// The graphics device, and the group that may use it.
+fn transcoding(deployment: &Deployment<'_>, compose: &mut Mapping) {
+    if !deployment.facts.render_device {
+        return;
+    }
+    push(compose, "devices", "/dev/dri:/dev/dri".into());
+    if let Some(group) = deployment.facts.render_group {
+        push(compose, "group_add", group.to_string().into());
+    }
 }
 
 /// The tier is the limit where the file names no other.

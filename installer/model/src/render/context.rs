@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Deployment, labels, login};
+use super::{Deployment, labels, login, schedule::cron};
 use crate::{
+    catalogue::{Service, Stack, wish::Access},
     secret::SecretRef,
-    seed::{Certificate, Smtp},
+    seed::{Backup, Certificate, Ntfy, Smtp},
 };
 
 /// The values of a template, by the names of these fields.
@@ -18,6 +19,12 @@ pub(super) struct Context {
     admin: Admin,
     certificate: CertificateContext,
     smtp: Option<SmtpContext>,
+    ntfy: Option<NtfyContext>,
+    backup: BackupContext,
+    /// First IPv4 address on the LAN; empty if there is none yet.
+    lan_address: String,
+    /// Everything deployed, in the order of its start.
+    services: Vec<ServiceContext>,
     /// Services can be lazy on this box.
     lazy: bool,
     lazy_routes: Vec<labels::LazyRoute>,
@@ -44,13 +51,59 @@ struct CertificateContext {
     root_ca: Option<String>,
 }
 
+/// A deployed service, for start page, monitors and metrics.
+#[derive(Debug, Serialize)]
+struct ServiceContext {
+    name: String,
+    title: String,
+    about: String,
+    stack: String,
+    stack_title: String,
+    /// `https://grafana.<domain>`; none: it has no page.
+    url: Option<String>,
+    /// Where other containers find its page: `http://grafana:3000`.
+    inner: Option<String>,
+    /// What says from outside whether it works, without a login.
+    monitor: Option<String>,
+    /// `port` and `path` of its metrics.
+    scrape: Option<ScrapeContext>,
+    lazy: bool,
+    open: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ScrapeContext {
+    port: u16,
+    path: String,
+}
+
+#[derive(Debug, Serialize)]
+struct NtfyContext {
+    url: String,
+    token: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct BackupContext {
+    repository: String,
+    /// Five fields of crontab(5).
+    cron: String,
+}
+
 #[derive(Debug, Serialize)]
 struct SmtpContext {
     address: String,
+    /// `host:port`
+    server: String,
+    to: String,
     from: String,
     user: Option<String>,
     password: bool,
 }
+
+/// Where backups go and when, if the seed does not say.
+const DEFAULT_REPOSITORY: &str = "/mnt/backups/restic";
+const DEFAULT_CRON: &str = "0 3 * * *";
 
 /// Name of the secret file with the root of a private ACME authority, for a service.
 pub(super) fn acme_root_file(service: &str) -> String {
@@ -71,6 +124,13 @@ pub(super) fn context(deployment: &Deployment<'_>) -> Context {
         },
         certificate: certificate(deployment),
         smtp: seed.notifications.smtp.as_ref().map(smtp),
+        ntfy: seed.notifications.ntfy.as_ref().map(ntfy),
+        backup: backup(seed.backup.as_ref()),
+        lan_address: deployment.lan_address().map(|ip| ip.to_string()).unwrap_or_default(),
+        services: deployment
+            .services()
+            .map(|(stack, service)| service_context(deployment, stack, service))
+            .collect(),
         lazy: deployment.can_be_lazy(),
         lazy_routes: labels::lazy_routes(deployment),
         rules: login::rules(deployment),
@@ -97,6 +157,47 @@ fn certificate(deployment: &Deployment<'_>) -> CertificateContext {
     }
 }
 
+fn service_context(
+    deployment: &Deployment<'_>,
+    stack: &Stack,
+    service: &Service,
+) -> ServiceContext {
+    let wish = &service.wish;
+    let url = deployment.host(service).map(|host| format!("https://{host}"));
+    let at = deployment.found_at(service);
+    let inner = wish.port.map(|port| format!("http://{at}:{port}"));
+    let monitor = wish.monitor.as_ref();
+    ServiceContext {
+        name: service.name.clone(),
+        title: service.title().to_owned(),
+        about: wish.about.clone().unwrap_or_default(),
+        stack: stack.name.clone(),
+        stack_title: stack.wish.title.clone().unwrap_or_else(|| stack.name.clone()),
+        monitor: inner.clone().zip(monitor).map(|(inner, m)| format!("{inner}{}", m.path)),
+        url,
+        inner,
+        scrape: wish
+            .scrape
+            .as_ref()
+            .map(|scrape| ScrapeContext { port: scrape.port, path: scrape.path.clone() }),
+        lazy: deployment.is_lazy(service),
+        open: wish.access == Some(Access::Bypass),
+    }
+}
+
+fn ntfy(ntfy: &Ntfy) -> NtfyContext {
+    NtfyContext { url: ntfy.url.clone(), token: ntfy.token.is_some() }
+}
+
+fn backup(backup: Option<&Backup>) -> BackupContext {
+    let schedule = backup.and_then(|backup| cron(&backup.schedule));
+    BackupContext {
+        repository: backup
+            .map_or_else(|| DEFAULT_REPOSITORY.to_owned(), |backup| backup.repository.clone()),
+        cron: schedule.unwrap_or_else(|| DEFAULT_CRON.to_owned()),
+    }
+}
+
 fn smtp(smtp: &Smtp) -> SmtpContext {
     let scheme = match smtp.server.rsplit_once(':') {
         Some((_, "465")) => "submissions",
@@ -105,6 +206,8 @@ fn smtp(smtp: &Smtp) -> SmtpContext {
     };
     SmtpContext {
         address: format!("{scheme}://{}", smtp.server),
+        server: smtp.server.clone(),
+        to: smtp.to.clone(),
         from: smtp.from.clone(),
         user: smtp.user.clone(),
         password: smtp.password.is_some(),

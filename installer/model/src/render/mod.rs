@@ -15,9 +15,14 @@ mod context;
 mod files;
 mod labels;
 mod login;
+pub(crate) mod schedule;
 pub mod variables;
 
 pub(crate) use compose::holds;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::{
     Digest,
@@ -37,6 +42,8 @@ pub const SHARED_NETWORKS: [&str; 3] = [PROXY_NETWORK, "homelab-network", "media
 pub const LAZY_ARTEFACT: &str = "sablier-traefik-plugin";
 /// Label of the container that changes when a file does that the service reads at its start.
 pub const CONFIGURATION_LABEL: &str = "homelab.configuration";
+/// In place of a DNS label: the domain itself.
+pub const APEX: &str = "@";
 /// DNS label of the login portal.
 pub const PORTAL: &str = "auth";
 
@@ -95,7 +102,46 @@ impl<'a> Deployment<'a> {
 
     /// Public host name of a service, if it has one.
     pub fn host(&self, service: &Service) -> Option<String> {
-        service.wish.url.as_ref().map(|label| format!("{label}.{}", self.seed.domain.name))
+        let domain = &self.seed.domain.name;
+        service.wish.url.as_ref().map(|label| match label.as_str() {
+            APEX => domain.clone(),
+            label => format!("{label}.{domain}"),
+        })
+    }
+
+    /// Is a service of this name deployed?
+    pub fn has(&self, name: &str) -> bool {
+        self.services().any(|(_, service)| service.name == name)
+    }
+
+    /// Does it keep to its own network although it would share another's? Only a service that may
+    /// do without the VPN, by the seed's own word.
+    pub fn is_detached(&self, service: &Service) -> bool {
+        service.network_of().is_some_and(|host| !self.has(host))
+    }
+
+    /// Name under which other containers find it: what shares another's network is found there.
+    pub fn found_at<'b>(&self, service: &'b Service) -> &'b str {
+        service.network_of().filter(|host| self.has(host)).unwrap_or(&service.name)
+    }
+
+    /// The box's first IPv4 address on the LAN.
+    pub fn lan_address(&self) -> Option<IpAddr> {
+        let wanted = self.seed.interfaces.iter().flat_map(|interface| &interface.address);
+        let found = self.facts.interfaces.iter().flat_map(|port| &port.addresses);
+        let usable = |net: &&IpNet| match net.addr() {
+            IpAddr::V4(address) => !address.is_link_local() && !address.is_loopback(),
+            IpAddr::V6(_) => false,
+        };
+        wanted.chain(found).find(usable).map(IpNet::addr)
+    }
+
+    /// What media services see as `/data`. One mount, since hard links do not cross mounts.
+    pub fn data(&self) -> &'static str {
+        let on_one = self.seed.mounts.iter().any(|mount| {
+            ["media", "downloads"].iter().all(|place| mount.holds.iter().any(|h| h == place))
+        });
+        if on_one { "/mnt/storage" } else { "/mnt" }
     }
 
     /// Host name of the login portal.
@@ -109,6 +155,7 @@ impl<'a> Deployment<'a> {
             Some(SecretSourceWish::Seed(name)) => {
                 self.seed.secrets().into_iter().map(|(known, _)| known).find(|known| known == name)
             }
+            Some(SecretSourceWish::Same(other)) => Some(SecretRef::new(other)),
             _ => Some(SecretRef::new(file)),
         }
     }
@@ -184,6 +231,7 @@ pub fn render(deployment: &Deployment<'_>) -> Result<Rendered, RenderError> {
                 deadline: service.wish.deadline.unwrap_or(DEADLINE),
                 lazy: deployment.is_lazy(service),
                 configuration,
+                setup: service.wish.setup.clone(),
             });
         }
         let text = compose::compose(deployment, stack, services, &made);

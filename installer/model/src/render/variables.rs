@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use regex::Regex;
 use serde_yaml_ng::Value;
 
-use crate::seed::{Seed, VpnProtocol};
+use super::Deployment;
+use crate::seed::VpnProtocol;
 
 /// All names that can be used.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 13] = [
     "DOMAIN",
     "PORTAL",
     "HOSTNAME",
@@ -20,14 +21,17 @@ pub const NAMES: [&str; 11] = [
     "VPN_TYPE",
     "WIREGUARD_ADDRESSES",
     "LOCALE",
+    "LAN_ADDRESS",
+    "DATA",
 ];
 
 // Compose's own forms with a default (`${NAME:-x}`) and its escape (`$$`) are left to Compose.
 static PLAIN: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}").ok());
 
-/// The values for one seed.
-pub fn values(seed: &Seed) -> BTreeMap<&'static str, String> {
+/// The values for one box.
+pub(super) fn values(deployment: &Deployment<'_>) -> BTreeMap<&'static str, String> {
+    let seed = deployment.seed;
     let domain = &seed.domain.name;
     let vpn = seed.vpn.as_ref();
     let (kind, addresses) = match vpn.map(|vpn| &vpn.protocol) {
@@ -51,6 +55,8 @@ pub fn values(seed: &Seed) -> BTreeMap<&'static str, String> {
         ("VPN_TYPE", kind.to_owned()),
         ("WIREGUARD_ADDRESSES", addresses),
         ("LOCALE", seed.system.locale.clone()),
+        ("LAN_ADDRESS", deployment.lan_address().map(|ip| ip.to_string()).unwrap_or_default()),
+        ("DATA", deployment.data().to_owned()),
     ])
 }
 

@@ -169,6 +169,12 @@ pub const KEYS: &[Key] = &[
     key("stacks", Table, Optional, "What is deployed"),
     key("stacks.enable", Texts, Default("all"), "Stacks by name; `core` is always one of them"),
     key("stacks.disable", Texts, Default("none"), "Services by name that are left out"),
+    key(
+        "stacks.without_vpn",
+        Texts,
+        Default("none"),
+        "Services by name that may use the Internet directly when there is no `[vpn]`",
+    ),
     key("images", Table, Optional, "Where container images come from"),
     key("images.source", Choice(&["auto", "bundle", "registry"]), Default("auto"), "`bundle`: only from the medium; `registry`: only from the network; `auto`: bundle first"),
     key("images.mirror", Text, Optional, "Registry that pulls go through, `host` or `host:port`, by https"),

@@ -252,6 +252,8 @@ pub struct StackSelection {
     pub enable: Option<Vec<String>>,
     /// Services by name.
     pub disable: Vec<String>,
+    /// Services by name that are deployed without the VPN that they would go through.
+    pub without_vpn: Vec<String>,
 }
 
 /// `[images]`

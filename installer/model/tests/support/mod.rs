@@ -97,6 +97,7 @@ pub fn facts() -> Facts {
             gateways: vec!["192.168.1.1".parse().unwrap()],
         }],
         render_device: false,
+        render_group: None,
         tunnel_device: true,
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),

@@ -9,6 +9,7 @@ use host::{
 use model::{
     Digest, Secret,
     plan::{Identity, PasswordWish},
+    secret::Notation,
 };
 
 use crate::{
@@ -145,7 +146,7 @@ fn password_is_set(identity: &Identity, scene: &Scene<'_>, applied: &Applied) ->
         PasswordWish::Hash(_) => Ok(*known == trace(identity, &secret)?),
         PasswordWish::Plain(_) => {
             let known = Secret::new(known);
-            Ok(scene.belong(&secret, &known, password::argon2_matches))
+            Ok(scene.belong(&secret, &known, Notation::Argon2id))
         }
     }
 }
@@ -154,7 +155,7 @@ fn password_is_set(identity: &Identity, scene: &Scene<'_>, applied: &Applied) ->
 fn trace(identity: &Identity, secret: &Secret) -> Result<String> {
     Ok(match identity.password {
         PasswordWish::Hash(_) => Digest::of(secret.reveal()).to_string(),
-        PasswordWish::Plain(_) => password::argon2id(secret)?.reveal().to_owned(),
+        PasswordWish::Plain(_) => password::digest(secret, Notation::Argon2id)?.reveal().to_owned(),
     })
 }
 

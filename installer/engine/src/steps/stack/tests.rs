@@ -16,7 +16,7 @@ fn container() -> Container {
 
 fn service(lazy: bool) -> ServiceWish {
     let configuration = model::Digest::of("");
-    ServiceWish { name: "traefik".into(), deadline: 60, lazy, configuration }
+    ServiceWish { name: "traefik".into(), deadline: 60, lazy, configuration, setup: Vec::new() }
 }
 
 #[test]

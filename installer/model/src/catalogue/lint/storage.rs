@@ -39,6 +39,9 @@ pub(super) const RULES: &[Rule] = &[
 const DATABASES: [&str; 8] =
     ["mariadb", "mysql", "postgres", "redis", "valkey", "mongo", "influxdb", "couchdb"];
 
+/// What the box fills in for the folder of media and downloads.
+const DATA: &str = "${DATA}";
+
 fn database(scope: &Scope<'_>, out: &mut Findings<'_>) {
     let reference = Reference::parse(&scope.service.image);
     let image = reference.repository.rsplit('/').next().unwrap_or_default();
@@ -63,7 +66,7 @@ fn database(scope: &Scope<'_>, out: &mut Findings<'_>) {
 
 fn mnt_bind(scope: &Scope<'_>, out: &mut Findings<'_>) {
     for mount in scope.service.mounts() {
-        let on_disk = mount.source == "/mnt" || mount.source.starts_with("/mnt/");
+        let on_disk = ["/mnt", DATA].contains(&&*mount.source) || mount.source.starts_with("/mnt/");
         if on_disk && !mount.host_path_must_exist {
             let message = format!(
                 "`{}` mounts `{}` and would create it when the disk is missing",
@@ -79,6 +82,7 @@ fn bind_source(scope: &Scope<'_>, out: &mut Findings<'_>) {
     for mount in scope.service.mounts().iter().filter(|mount| mount.is_bind()) {
         let known = mount.in_stack().is_some_and(|path| !path.split('/').any(|part| part == ".."))
             || mount.source.starts_with("/mnt/")
+            || mount.source == DATA
             || mount.source.ends_with("docker.sock");
         if !known {
             let message = format!("`{}` mounts `{}` of the box", scope.service.name, mount.source);

@@ -130,9 +130,10 @@ fn network(scope: &Scope<'_>, out: &mut Findings<'_>) {
             _ => {}
         }
     }
-    let dependencies =
-        service.depends_on().into_iter().chain(service.network_of().map(str::to_owned));
-    for other in dependencies {
+    let elsewhere = scalar(service.compose.get("network_mode").unwrap_or(&Value::Null));
+    let elsewhere = elsewhere.starts_with("container:");
+    let network_of = service.network_of().filter(|_| !elsewhere).map(str::to_owned);
+    for other in service.depends_on().into_iter().chain(network_of) {
         let same_stack = scope.stack.service(&other).is_some();
         if !same_stack {
             let message = format!("`{name}` depends on `{other}`, which the stack does not have");
@@ -173,11 +174,12 @@ fn url(scope: &Scope<'_>, out: &mut Findings<'_>) {
         without(wish.serves.is_some(), "serves");
         return;
     };
-    let good = !label.is_empty()
-        && label.len() <= 63
-        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !label.starts_with('-')
-        && !label.ends_with('-');
+    let good = label == crate::render::APEX
+        || !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-');
     if !good {
         let message = format!("`{label}` is no DNS label");
         out.add(&["x-homelab", "url"], message, "use lower-case letters, digits and hyphens");

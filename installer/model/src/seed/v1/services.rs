@@ -70,7 +70,8 @@ pub(super) fn vpn(table: &Table<'_>) -> Option<Option<Vpn>> {
 pub(super) fn stacks(table: &Table<'_>) -> Option<StackSelection> {
     let enable = table.list("enable", shape::stack_name);
     let disable = table.list("disable", shape::stack_name);
-    for list in [&enable, &disable].into_iter().flatten() {
+    let without_vpn = table.list("without_vpn", shape::stack_name);
+    for list in [&enable, &disable, &without_vpn].into_iter().flatten() {
         twice(table, list, |name| format!("`{name}`"));
     }
     if let (true, Some(names)) = (table.has("enable"), &enable) {
@@ -89,6 +90,7 @@ pub(super) fn stacks(table: &Table<'_>) -> Option<StackSelection> {
     Some(StackSelection {
         enable: if table.has("enable") { Some(enable?) } else { None },
         disable: disable.map(names)?,
+        without_vpn: without_vpn.map(names)?,
     })
 }
 
