@@ -5,10 +5,16 @@
 use std::sync::{Arc, Mutex};
 
 use engine::{Context, Journal, Listener, Silence};
-use host::fake::{self, FakeHost};
+use host::{
+    containers::Health,
+    fake::{self, FakeContainers, FakeHost},
+};
 use model::{
     Digest, Secret,
-    plan::{Action, FORMAT, FileWish, ImagePull, Images, Network, Plan, Render, Step, StepId},
+    plan::{
+        Action, FORMAT, FileWish, ImagePull, Images, Network, Plan, Render, ServiceWish, StackWish,
+        Step, StepId,
+    },
     report::{Event, Outcome, Phase, Report, Verdict},
     secret::SecretRef,
     seed::ImageSource,
@@ -261,4 +267,53 @@ fn an_image_counts_once_it_is_flushed() {
     bench.fake.containers.forget();
     assert_eq!(bench.run(&plan).verdict, Verdict::NoChange);
     assert!(bench.fake.containers.done().is_empty());
+}
+
+/// One stack with one service, as a plan.
+fn plan_of_one_service(bench: &Bench) -> Plan {
+    let service = ServiceWish {
+        name: "traefik".into(),
+        deadline: 60,
+        lazy: false,
+        configuration: Digest::of(""),
+        setup: Vec::new(),
+    };
+    let stack = StackWish {
+        name: "core".into(),
+        folder: "/opt/stacks/core".into(),
+        services: vec![service],
+        digest: Digest::of("core"),
+    };
+    bench.fake.runner.answer(["docker", "compose"], "");
+    bench.fake.runner.answer(["docker", "inspect"], "");
+    plan_of(vec![step("stacks/core", Action::Stack(stack))], "seed")
+}
+
+#[test]
+fn a_health_check_that_was_late_changes_nothing() {
+    let bench = Bench::new();
+    let plan = plan_of_one_service(&bench);
+    let containers = &bench.fake.containers;
+    containers.set_project("core", vec![FakeContainers::with_health("traefik", Health::Healthy)]);
+    assert_eq!(bench.run(&plan).verdict, Verdict::Installed);
+    // Unhealthy when it is looked at, and well again with the next check.
+    containers.set_project("core", vec![FakeContainers::with_health("traefik", Health::Unhealthy)]);
+    let fake = bench.fake.clone();
+    containers.while_waiting(move || {
+        let healthy = FakeContainers::with_health("traefik", Health::Healthy);
+        fake.containers.set_project("core", vec![healthy]);
+    });
+    assert_eq!(bench.run(&plan).verdict, Verdict::NoChange);
+}
+
+#[test]
+fn a_service_that_stays_ill_is_acted_upon() {
+    let bench = Bench::new();
+    let plan = plan_of_one_service(&bench);
+    let ill = FakeContainers::with_health("traefik", Health::Unhealthy);
+    bench.fake.containers.set_project("core", vec![ill]);
+    let report = bench.run(&plan);
+    assert_eq!(report.exit, 4);
+    let ups = bench.fake.runner.commands();
+    assert!(ups.iter().any(|command| command.contains(" up ")), "{ups:?}");
 }

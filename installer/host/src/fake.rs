@@ -50,12 +50,13 @@ pub struct FakeHost {
 
 /// A scripted host whose files lie below `root`, which must exist.
 pub fn host(root: impl AsRef<Path>) -> FakeHost {
+    let clock = Arc::new(FakeClock::default());
     FakeHost {
         root: root.as_ref().to_owned(),
         runner: Arc::new(ScriptedRunner::default()),
-        containers: Arc::new(FakeContainers::default()),
+        containers: Arc::new(FakeContainers::at(Arc::clone(&clock))),
         web: Arc::new(FakeWeb::default()),
-        clock: Arc::new(FakeClock::default()),
+        clock,
     }
 }
 

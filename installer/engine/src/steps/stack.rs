@@ -37,7 +37,7 @@ pub(crate) struct Doer<'a>(pub &'a StackWish);
 impl Doing for Doer<'_> {
     fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
         let mut holding = Holding::default();
-        let containers = scene.host().containers.project(&self.0.name)?;
+        let containers = wait::settled(self.0, scene)?;
         for service in &self.0.services {
             match containers.iter().find(|container| container.service == service.name) {
                 None => holding.lacks(format!("{} has no container", service.name)),

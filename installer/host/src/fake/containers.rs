@@ -2,15 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use model::Digest;
 
-use super::lock;
+use super::{FakeClock, lock};
 use crate::{
-    HostError, Result,
+    Clock as _, HostError, Result,
     containers::{Container, Containers, Health, Image, Pull, PullNews},
 };
 
@@ -25,6 +25,7 @@ pub struct FakeContainers {
     state: Mutex<State>,
     gate: Mutex<Option<Gate>>,
     waiting: Mutex<Option<Box<dyn FnMut() + Send>>>,
+    clock: Arc<FakeClock>,
 }
 
 #[derive(Default)]
@@ -38,6 +39,11 @@ struct State {
 }
 
 impl FakeContainers {
+    /// An empty engine; whoever waits for its events lets this clock go on.
+    pub fn at(clock: Arc<FakeClock>) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
     /// `operation` on `subject` (`""`: on any) fails with this message from now on.
     pub fn fail(&self, operation: &str, subject: &str, message: &str) {
         self.add_failure(operation, subject, message, None);
@@ -219,8 +225,9 @@ impl Containers for FakeContainers {
         Ok(())
     }
 
-    fn wait_for_event(&self, _at_most: Duration) -> Result<()> {
+    fn wait_for_event(&self, at_most: Duration) -> Result<()> {
         self.pass("wait", "")?;
+        self.clock.sleep(at_most);
         // Taken out while it runs, so that it may script further waits.
         let effect = lock(&self.waiting).take();
         if let Some(mut effect) = effect {

@@ -21,6 +21,10 @@ const LOOK: u64 = 5;
 /// Seconds that a container may be down, though nobody restarts it, before it counts as failed.
 const DOWN: i64 = 10;
 
+/// Seconds in which a service that runs may become well by itself: a busy machine answers a health
+/// check too late and the next one in time.
+const PASSING: i64 = 90;
+
 /// What was told last, so that it is not told twice.
 #[derive(Default)]
 pub(super) struct Told(Option<String>);
@@ -45,6 +49,27 @@ impl Told {
             progress.tell(done, stack.services.len() as u64, Unit::Items, note.clone());
             self.0 = Some(note);
         }
+    }
+}
+
+/// The containers of a stack, looked at again while all run but some are not well. Only what does
+/// not pass by itself is a reason to act.
+pub(super) fn settled(stack: &StackWish, scene: &Scene<'_>) -> Result<Vec<Container>> {
+    let host = scene.host();
+    let begun = host.clock.epoch();
+    loop {
+        let containers = host.containers.project(&stack.name)?;
+        let standing = |service: &ServiceWish| {
+            let container = containers.iter().find(|c| c.service == service.name)?;
+            let standing = Standing::of(service, container);
+            (standing == Standing::Good || container.running).then_some(standing)
+        };
+        let all: Option<Vec<Standing>> = stack.services.iter().map(standing).collect();
+        let passing = all.is_some_and(|all| all.contains(&Standing::Coming));
+        if !passing || host.clock.epoch() - begun >= PASSING {
+            return Ok(containers);
+        }
+        host.containers.wait_for_event(Duration::from_secs(LOOK))?;
     }
 }
 
