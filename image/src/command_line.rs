@@ -9,6 +9,7 @@ use crate::{
     bench,
     build::{self, Inputs},
     error::{ImageError, Result},
+    lock,
     progress::Progress,
     run, seed,
 };
@@ -26,6 +27,8 @@ enum Verb {
     Build(Build),
     /// Build twice, from nothing and from the cache, and show the times of the phases
     Bench(Build),
+    /// Fill in and refresh the digests of stacks/images.lock from the registries
+    Lock(lock::Options),
     /// Check a seed, or put it into an image
     #[command(subcommand)]
     Seed(Seed),
@@ -110,6 +113,10 @@ pub fn main() -> Result<()> {
         }
         Verb::Bench(options) => {
             print!("{}", bench::bench(&options.inputs(), &SystemRunner, &Progress::stderr())?);
+            Ok(())
+        }
+        Verb::Lock(options) => {
+            println!("{}", lock::lock(&options, &Progress::stderr())?);
             Ok(())
         }
         Verb::Seed(Seed::Check { file }) => {

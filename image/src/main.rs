@@ -17,6 +17,7 @@ mod grub;
 mod identifiers;
 mod layout;
 mod leftovers;
+mod lock;
 mod manifest;
 mod prerequisites;
 mod progress;

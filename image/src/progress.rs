@@ -71,6 +71,11 @@ impl Phase<'_> {
         self.bar.set_message(text.to_owned());
     }
 
+    /// A line above the live one, while the phase goes on.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| self.progress.line(text));
+    }
+
     /// Ends the phase; `result` says what came out.
     pub fn done(self, result: &str) {
         let took = self.start.elapsed();

@@ -125,7 +125,7 @@ fn answer(response: Response) -> Result<Answer, std::io::Error> {
 
 /// The innermost cause, which is what a person can act on: `connection refused`, `invalid peer
 /// certificate: UnknownIssuer`. What `reqwest` wraps around it repeats the URL.
-fn cause(error: &dyn std::error::Error) -> String {
+pub fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -65,6 +65,11 @@ const BAD: &[(&str, &str, &str)] = &[
         "      url: shelf\n",
         "      url: shelf\n      files: [{path: data/shelf.conf}]\n",
     ),
+    (
+        "backup",
+        "      memory: 32M\n",
+        "      memory: 32M\n      backup: {volumes: [shelf-data], paths: [/mnt/media]}\n",
+    ),
     ("published-port", "    restart:", "    ports: [\"8080:8080\"]\n    restart:"),
     (
         "published-port",

@@ -92,3 +92,116 @@ fn a_wish_that_nothing_carries_out_is_refused() {
         ["seed.toml: `[install]` is not carried out by this version"]
     );
 }
+
+#[test]
+fn a_schedule_that_backups_cannot_keep_is_refused() {
+    let text = with("[backup]\nschedule = \"*-*-* 03:00:30\"\n");
+    let problems = model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "seed.toml: `[backup] schedule`: `*-*-* 03:00:30` cannot be said in cron, which backups run \
+         by\n   = leave out seconds, years and time zones, and do not join days of the week with a \
+         date\n"
+    );
+}
+
+/// A stack whose volumes bear three kinds of names.
+const KEEPER: &str = r#"name: keeper
+services:
+  keeper:
+    image: example.org/keeper:1
+    restart: unless-stopped
+    security_opt: ["no-new-privileges:true"]
+    cap_drop: [ALL]
+    read_only: true
+    volumes: ["./data:/data", "own:/own", "named:/named", "foreign:/foreign"]
+    networks: [homelab-network]
+    healthcheck: {test: [CMD, /keeper, health]}
+    deploy: {resources: {limits: {cpus: "0.5", memory: 64M, pids: 32}}}
+    x-homelab:
+      memory: 32M
+      backup: {volumes: [own, named, foreign], paths: [./data/, ./notes]}
+networks:
+  homelab-network: {external: true}
+volumes:
+  own: {}
+  named: {name: kept}
+  foreign: {external: true}
+"#;
+
+#[test]
+fn a_backup_holds_what_the_deployed_services_name() {
+    let catalogue = catalogue_with(&[("keeper", KEEPER)]);
+    let plan = plan(&with("[stacks]\nenable = [\"core\", \"backup\"]\n"), &catalogue, &facts());
+    assert_eq!(
+        support::rendered(&plan, "/opt/stacks/backup/backrest/paths/list")
+            .lines()
+            .collect::<Vec<_>>(),
+        [
+            "/opt/stacks/backup/backrest/config",
+            "/opt/stacks/backup/duplicati/data",
+            "/opt/stacks/core/authelia",
+            "/opt/stacks/core/traefik/acme",
+            "/opt/stacks/keeper/data",
+            "/opt/stacks/keeper/notes",
+            "/var/lib/docker/volumes/foreign/_data",
+            "/var/lib/docker/volumes/keeper_own/_data",
+            "/var/lib/docker/volumes/kept/_data",
+        ]
+    );
+}
+
+/// The configuration of the backup service, and the folder that it gets the repository by.
+fn backup(seed: &str) -> (serde_json::Value, String) {
+    let plan = plan(&with(seed), &catalogue(), &facts());
+    let config = support::rendered(&plan, "/opt/stacks/backup/backrest/config/config.json");
+    let compose = support::rendered(&plan, "/opt/stacks/backup/compose.yaml");
+    let place = compose.split("source: /mnt/").nth(1).unwrap().lines().next().unwrap();
+    (serde_json::from_str(&config).unwrap(), place.to_owned())
+}
+
+#[test]
+fn a_backup_goes_where_and_when_the_seed_says() {
+    let (config, place) = backup("");
+    assert_eq!(config["repos"][0]["uri"], "/mnt/backups/restic");
+    assert_eq!(config["repos"][0].get("flags"), None);
+    assert_eq!(config["plans"][0]["schedule"]["cron"], "0 3 * * *");
+    assert_eq!(place, "backups");
+
+    let (config, place) =
+        backup("[backup]\nrepository = \"/mnt/storage/copies\"\nschedule = \"Sun 04:30\"\n");
+    assert_eq!(config["repos"][0]["uri"], "/mnt/storage/copies");
+    assert_eq!(config["plans"][0]["schedule"]["cron"], "30 4 * * 0");
+    assert_eq!(place, "storage");
+
+    let (config, place) = backup("[backup]\nrepository = \"sftp:me@nas.lan:/srv/restic\"\n");
+    assert_eq!(config["repos"][0]["uri"], "sftp:me@nas.lan:/srv/restic");
+    assert!(config["repos"][0]["flags"][0].as_str().unwrap().starts_with("-o sftp.args='-oBatch"));
+    assert_eq!(place, "backups");
+}
+
+#[test]
+fn the_repository_has_one_password_whether_the_seed_gives_it_or_not() {
+    use model::plan::{Action, SecretMaking};
+    let making = |seed: &str| {
+        let plan = plan(&with(seed), &catalogue(), &facts());
+        let text = support::rendered(&plan, "/opt/stacks/backup/secrets/backup-password");
+        assert_eq!(text, "@@secret:backup-password@@");
+        let wish = plan.steps.iter().find_map(|step| match &step.action {
+            Action::Secrets { wishes } => wishes.iter().find(|w| w.name.0 == "backup-password"),
+            _ => None,
+        });
+        let shown = plan.steps.iter().any(|step| match &step.action {
+            Action::Handover(handover) => {
+                handover.show_once.iter().any(|name| name.0 == "backup-password")
+            }
+            _ => false,
+        });
+        (wish.unwrap().source.clone(), shown)
+    };
+    let made = SecretMaking::Random { length: 24 };
+    assert_eq!(making(""), (made.clone(), true));
+    assert_eq!(making("[backup]\nschedule = \"daily\"\n"), (made, true));
+    let given = "[backup]\npassword = \"a password of the owner\"\n";
+    assert_eq!(making(given), (SecretMaking::Seed, false));
+}

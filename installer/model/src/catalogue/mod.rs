@@ -22,7 +22,7 @@ use crate::{Digest, Problems};
 
 pub use lock::Lock;
 pub use stack::{Mount, Service, Stack};
-pub(crate) use stack::{names, nearest};
+pub(crate) use stack::{names, nearest, scalar};
 
 /// Name of the lock in the catalogue's folder.
 pub const LOCK_FILE: &str = "images.lock";

@@ -43,6 +43,7 @@ pub fn plan(seed: &Seed, catalogue: &Catalogue, facts: &Facts) -> Result<Plan, P
         let hint = "remove it, and write the image to that disk itself";
         problems.push(None, "`[install]` is not carried out by this version", hint);
     }
+    check_schedule(seed, &mut problems);
     let storage = storage::storage(&deployment, &mut problems);
     let rendered = match render::render(&deployment) {
         Ok(rendered) => rendered,
@@ -58,6 +59,20 @@ pub fn plan(seed: &Seed, catalogue: &Catalogue, facts: &Facts) -> Result<Plan, P
         catalogue: catalogue.digest.clone(),
         steps,
     }))
+}
+
+/// The backup service knows cron only. Another moment than the one asked for would be a lie.
+fn check_schedule(seed: &Seed, problems: &mut Problems) {
+    let schedule = &seed.backup.schedule;
+    if render::schedule::cron(schedule).is_none() {
+        problems.push(
+            None,
+            format!(
+                "`[backup] schedule`: `{schedule}` cannot be said in cron, which backups run by"
+            ),
+            "leave out seconds, years and time zones, and do not join days of the week with a date",
+        );
+    }
 }
 
 fn steps(

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Deployment, labels, login, schedule::cron};
+use super::{Deployment, backup, labels, login, schedule::cron};
 use crate::{
     catalogue::{Service, Stack, wish::Access},
     secret::SecretRef,
@@ -21,6 +21,8 @@ pub(super) struct Context {
     smtp: Option<SmtpContext>,
     ntfy: Option<NtfyContext>,
     backup: BackupContext,
+    /// What a backup holds, as absolute paths on the box, sorted.
+    backup_paths: Vec<String>,
     /// First IPv4 address on the LAN; empty if there is none yet.
     lan_address: String,
     /// Everything deployed, in the order of its start.
@@ -101,10 +103,6 @@ struct SmtpContext {
     password: bool,
 }
 
-/// Where backups go and when, if the seed does not say.
-const DEFAULT_REPOSITORY: &str = "/mnt/backups/restic";
-const DEFAULT_CRON: &str = "0 3 * * *";
-
 /// Name of the secret file with the root of a private ACME authority, for a service.
 pub(super) fn acme_root_file(service: &str) -> String {
     format!("{service}-acme-root-ca")
@@ -125,7 +123,8 @@ pub(super) fn context(deployment: &Deployment<'_>) -> Context {
         certificate: certificate(deployment),
         smtp: seed.notifications.smtp.as_ref().map(smtp),
         ntfy: seed.notifications.ntfy.as_ref().map(ntfy),
-        backup: backup(seed.backup.as_ref()),
+        backup: backup(&seed.backup),
+        backup_paths: backup::paths(deployment),
         lan_address: deployment.lan_address().map(|ip| ip.to_string()).unwrap_or_default(),
         services: deployment
             .services()
@@ -189,12 +188,11 @@ fn ntfy(ntfy: &Ntfy) -> NtfyContext {
     NtfyContext { url: ntfy.url.clone(), token: ntfy.token.is_some() }
 }
 
-fn backup(backup: Option<&Backup>) -> BackupContext {
-    let schedule = backup.and_then(|backup| cron(&backup.schedule));
+fn backup(backup: &Backup) -> BackupContext {
     BackupContext {
-        repository: backup
-            .map_or_else(|| DEFAULT_REPOSITORY.to_owned(), |backup| backup.repository.clone()),
-        cron: schedule.unwrap_or_else(|| DEFAULT_CRON.to_owned()),
+        repository: backup.repository.clone(),
+        // The plan refuses a schedule that cron cannot say.
+        cron: cron(&backup.schedule).unwrap_or_default(),
     }
 }
 

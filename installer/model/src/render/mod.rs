@@ -10,6 +10,7 @@
 //! The result depends on its inputs only, so two runs give the same bytes. Secrets stand in it as
 //! placeholders.
 
+mod backup;
 mod compose;
 mod context;
 mod files;

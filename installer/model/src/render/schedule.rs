@@ -1,7 +1,7 @@
 //! systemd's calendar expressions in the words of cron, for programs that know only these.
 
 /// Named expressions of systemd.time(7) that cron can say, too.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 9] = [
     ("minutely", "* * * * *"),
     ("hourly", "0 * * * *"),
     ("daily", "0 0 * * *"),
@@ -10,6 +10,7 @@ const WORDS: [(&str, &str); 8] = [
     ("quarterly", "0 0 1 1,4,7,10 *"),
     ("semiannually", "0 0 1 1,7 *"),
     ("yearly", "0 0 1 1 *"),
+    ("annually", "0 0 1 1 *"),
 ];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
@@ -56,12 +57,14 @@ fn weekday_field(word: &str) -> Option<String> {
     };
     let part = |part: &str| match part.split_once("..") {
         None => number(part).map(|day| day.to_string()),
-        // Cron's week begins on Sunday, or ends on it as day 7.
-        Some((from, to)) => {
-            let (from, to) = (number(from)?, number(to)?);
-            let to = if to == 0 { 7 } else { to };
-            (from <= to).then(|| format!("{from}-{to}"))
-        }
+        // Cron's week begins on Sunday. Some crons, Backrest's among them, take a day 7 and then
+        // never run on it.
+        Some((from, to)) => match (number(from)?, number(to)?) {
+            (0, 0) => Some("0".to_owned()),
+            (6, 0) => Some("6,0".to_owned()),
+            (from, 0) => Some(format!("{from}-6,0")),
+            (from, to) => (from <= to).then(|| format!("{from}-{to}")),
+        },
     };
     word.split(',').map(part).collect::<Option<Vec<_>>>().map(|parts| parts.join(","))
 }
@@ -117,7 +120,9 @@ mod tests {
             ("*-*-* 03:00:00", "0 3 * * *"),
             ("Sun 04:30", "30 4 * * 0"),
             ("Mon..Fri 01:05", "5 1 * * 1-5"),
-            ("Fri..Sun 01:05", "5 1 * * 5-7"),
+            ("Fri..Sun 01:05", "5 1 * * 5-6,0"),
+            ("Sat..Sun 01:05", "5 1 * * 6,0"),
+            ("annually", "0 0 1 1 *"),
             ("saturday,Sunday", "0 0 * * 6,0"),
             ("*-*-01,15 23:00", "0 23 1,15 * *"),
             ("04-01 12:00", "0 12 1 4 *"),

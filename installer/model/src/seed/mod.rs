@@ -24,3 +24,11 @@ mod v1;
 pub use parse::{SCHEMA, parse};
 pub use redact::redact;
 pub use types::*;
+
+/// `host[:port]` of a registry, as `[images] mirror` takes it.
+///
+/// # Errors
+/// What is wrong with it, and the way out.
+pub fn mirror(text: &str) -> Result<String, String> {
+    shape::mirror(text).map_err(|wrong| format!("{}; {}", wrong.what, wrong.way_out))
+}

@@ -42,8 +42,7 @@ impl Seed {
         all.extend(smtp.map(|source| ("smtp-password".into(), source)));
         let ntfy = self.notifications.ntfy.as_ref().and_then(|ntfy| ntfy.token.as_ref());
         all.extend(ntfy.map(|source| ("ntfy-token".into(), source)));
-        let backup = self.backup.as_ref().map(|backup| &backup.password);
-        all.extend(backup.map(|source| ("backup-password".into(), source)));
+        all.push(("backup-password".into(), &self.backup.password));
         all.into_iter().map(|(name, source)| (SecretRef::new(name), source)).collect()
     }
 }

@@ -34,8 +34,8 @@ pub struct Seed {
     pub images: Images,
     /// `[notifications]`
     pub notifications: Notifications,
-    /// `[backup]`
-    pub backup: Option<Backup>,
+    /// `[backup]`; its defaults where the seed says nothing.
+    pub backup: Backup,
 }
 
 /// Where a secret comes from.

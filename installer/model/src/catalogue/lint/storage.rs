@@ -34,13 +34,23 @@ pub(super) const RULES: &[Rule] = &[
         excepted: false,
         check: configuration_file,
     },
+    Rule {
+        name: "backup",
+        why: "what a backup cannot find is missed on the day it is needed",
+        excepted: false,
+        check: backup,
+    },
 ];
 
 const DATABASES: [&str; 8] =
     ["mariadb", "mysql", "postgres", "redis", "valkey", "mongo", "influxdb", "couchdb"];
 
-/// What the box fills in for the folder of media and downloads.
-const DATA: &str = "${DATA}";
+/// What the box fills in for folders below `/mnt`: media and downloads, and the repository.
+const DISKS: [&str; 2] = ["${DATA}", "${BACKUPS}"];
+
+fn on_disk(source: &str) -> bool {
+    source == "/mnt" || source.starts_with("/mnt/") || DISKS.contains(&source)
+}
 
 fn database(scope: &Scope<'_>, out: &mut Findings<'_>) {
     let reference = Reference::parse(&scope.service.image);
@@ -66,8 +76,7 @@ fn database(scope: &Scope<'_>, out: &mut Findings<'_>) {
 
 fn mnt_bind(scope: &Scope<'_>, out: &mut Findings<'_>) {
     for mount in scope.service.mounts() {
-        let on_disk = ["/mnt", DATA].contains(&&*mount.source) || mount.source.starts_with("/mnt/");
-        if on_disk && !mount.host_path_must_exist {
+        if on_disk(&mount.source) && !mount.host_path_must_exist {
             let message = format!(
                 "`{}` mounts `{}` and would create it when the disk is missing",
                 scope.service.name, mount.source
@@ -81,8 +90,7 @@ fn mnt_bind(scope: &Scope<'_>, out: &mut Findings<'_>) {
 fn bind_source(scope: &Scope<'_>, out: &mut Findings<'_>) {
     for mount in scope.service.mounts().iter().filter(|mount| mount.is_bind()) {
         let known = mount.in_stack().is_some_and(|path| !path.split('/').any(|part| part == ".."))
-            || mount.source.starts_with("/mnt/")
-            || mount.source == DATA
+            || (mount.source != "/mnt" && on_disk(&mount.source))
             || mount.source.ends_with("docker.sock");
         if !known {
             let message = format!("`{}` mounts `{}` of the box", scope.service.name, mount.source);
@@ -151,6 +159,27 @@ fn configuration_file(scope: &Scope<'_>, out: &mut Findings<'_>) {
             let message =
                 format!("`{}` does not mount its file `{}`", scope.service.name, file.path);
             out.add(&path, message, "add it to `volumes`");
+        }
+    }
+}
+
+fn backup(scope: &Scope<'_>, out: &mut Findings<'_>) {
+    let Some(backup) = &scope.service.wish.backup else { return };
+    let path = ["x-homelab", "backup"];
+    for volume in &backup.volumes {
+        let declared = scope.stack.compose.get("volumes").and_then(|all| all.get(volume));
+        if declared.is_none() {
+            let message = format!("`{volume}` is no volume of the stack");
+            out.add(&path, message, "name one of the file's `volumes`");
+        }
+    }
+    for wanted in &backup.paths {
+        let inside = wanted
+            .strip_prefix("./")
+            .is_some_and(|below| !below.is_empty() && !below.split('/').any(|part| part == ".."));
+        if !inside {
+            let message = format!("`{wanted}` is no path of the stack's folder");
+            out.add(&path, message, "write it as `./folder`");
         }
     }
 }

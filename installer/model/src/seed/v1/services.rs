@@ -191,16 +191,14 @@ fn ntfy(table: &Table<'_>) -> Option<Option<Ntfy>> {
     Some(Some(Ntfy { url: url?.value, token: token? }))
 }
 
-pub(super) fn backup(table: &Table<'_>) -> Option<Option<Backup>> {
-    if !table.is_there() {
-        return Some(None);
-    }
+/// Without the table the defaults hold: a box makes backups unless it is told otherwise.
+pub(super) fn backup(table: &Table<'_>) -> Option<Backup> {
     let repository = table.or("repository", "/mnt/backups/restic", shape::repository);
     let password = table.secret("password", shape::plain_secret);
     let schedule = table.or("schedule", "*-*-* 03:00:00", shape::schedule);
-    Some(Some(Backup {
+    Some(Backup {
         repository: repository?,
         password: password?.unwrap_or(SecretSource::Generate),
         schedule: schedule?,
-    }))
+    })
 }
