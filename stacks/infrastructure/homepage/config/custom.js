@@ -1,0 +1,1 @@
+// Nothing runs on the page but Homepage itself.
