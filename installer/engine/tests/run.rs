@@ -5,10 +5,17 @@
 use std::sync::{Arc, Mutex};
 
 use engine::{Context, Journal, Listener, Silence};
-use host::fake::{self, FakeHost};
+use host::{
+    containers::Health,
+    fake::{self, FakeContainers, FakeHost},
+};
 use model::{
     Digest, Secret,
-    plan::{Action, FORMAT, FileWish, ImagePull, Images, Network, Plan, Render, Step, StepId},
+    catalogue::wish::Setup,
+    plan::{
+        Action, FORMAT, FileWish, ImagePull, Images, Network, Plan, Render, ServiceWish, StackWish,
+        Step, StepId,
+    },
     report::{Event, Outcome, Phase, Report, Verdict},
     secret::SecretRef,
     seed::ImageSource,
@@ -261,4 +268,47 @@ fn an_image_counts_once_it_is_flushed() {
     bench.fake.containers.forget();
     assert_eq!(bench.run(&plan).verdict, Verdict::NoChange);
     assert!(bench.fake.containers.done().is_empty());
+}
+
+#[test]
+fn what_the_health_of_a_service_waits_for_is_done_before_it() {
+    let bench = Bench::new();
+    let setup = Setup {
+        purpose: "its account".into(),
+        check: vec!["claimed".into()],
+        run: vec!["claim".into()],
+        user: None,
+        before_healthy: true,
+    };
+    let service = ServiceWish {
+        name: "jellyfin".into(),
+        deadline: 60,
+        lazy: false,
+        configuration: Digest::of(""),
+        setup: vec![setup],
+    };
+    let stack = StackWish {
+        name: "media".into(),
+        folder: "/opt/stacks/media".into(),
+        services: vec![service],
+        digest: Digest::of("media"),
+    };
+    let plan = plan_of(vec![step("stacks/media", Action::Stack(stack))], "seed");
+    let (runner, containers) = (&bench.fake.runner, Arc::clone(&bench.fake.containers));
+    containers
+        .set_project("media", vec![FakeContainers::with_health("jellyfin", Health::Starting)]);
+    runner.fail(["docker", "exec", "jellyfin", "claimed"], 1, "");
+    // It does not answer at once; then the account makes it healthy.
+    let fake = bench.fake.clone();
+    runner.act(["docker", "exec", "jellyfin", "claim"], "", move |_| {
+        let healthy = FakeContainers::with_health("jellyfin", Health::Healthy);
+        fake.containers.set_project("media", vec![healthy]);
+    });
+    runner.fail_once(["docker", "exec", "jellyfin", "claim"], 7, "no answer yet\n");
+    bench.run(&plan);
+    let commands = bench.fake.runner.commands();
+    let claims = commands.iter().filter(|command| command.ends_with("jellyfin claim")).count();
+    assert!(claims >= 2, "{commands:?}");
+    let containers = bench.fake.host().containers.project("media").unwrap();
+    assert_eq!(containers[0].health, Some(Health::Healthy));
 }
