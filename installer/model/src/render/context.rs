@@ -21,6 +21,8 @@ pub(super) struct Context {
     smtp: Option<SmtpContext>,
     ntfy: Option<NtfyContext>,
     backup: BackupContext,
+    /// There is a VPN, and downloads go through it.
+    vpn: bool,
     /// First IPv4 address on the LAN; empty if there is none yet.
     lan_address: String,
     /// Everything deployed, in the order of its start.
@@ -126,6 +128,7 @@ pub(super) fn context(deployment: &Deployment<'_>) -> Context {
         smtp: seed.notifications.smtp.as_ref().map(smtp),
         ntfy: seed.notifications.ntfy.as_ref().map(ntfy),
         backup: backup(seed.backup.as_ref()),
+        vpn: seed.vpn.is_some(),
         lan_address: deployment.lan_address().map(|ip| ip.to_string()).unwrap_or_default(),
         services: deployment
             .services()
