@@ -53,10 +53,7 @@ fn with_a_vpn_downloads_share_its_network_and_are_asked_for_there() {
     );
     let setup = file(&plan, "setup/servarr.sh");
     assert_eq!(line(&setup, "client="), "client='http://gluetun:8080'");
-    assert_eq!(
-        line(&file(&plan, "setup/prowlarr.sh"), "programs="),
-        "programs='sonarr radarr '"
-    );
+    assert_eq!(line(&file(&plan, "setup/prowlarr.sh"), "programs="), "programs='sonarr radarr '");
 }
 
 #[test]
