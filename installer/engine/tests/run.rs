@@ -11,6 +11,7 @@ use host::{
 };
 use model::{
     Digest, Secret,
+    catalogue::wish::Setup,
     plan::{
         Action, FORMAT, FileWish, ImagePull, Images, Network, Plan, Render, ServiceWish, StackWish,
         Step, StepId,
@@ -316,4 +317,47 @@ fn a_service_that_stays_ill_is_acted_upon() {
     assert_eq!(report.exit, 4);
     let ups = bench.fake.runner.commands();
     assert!(ups.iter().any(|command| command.contains(" up ")), "{ups:?}");
+}
+
+#[test]
+fn what_the_health_of_a_service_waits_for_is_done_before_it() {
+    let bench = Bench::new();
+    let setup = Setup {
+        purpose: "its account".into(),
+        check: vec!["claimed".into()],
+        run: vec!["claim".into()],
+        user: None,
+        before_healthy: true,
+    };
+    let service = ServiceWish {
+        name: "jellyfin".into(),
+        deadline: 60,
+        lazy: false,
+        configuration: Digest::of(""),
+        setup: vec![setup],
+    };
+    let stack = StackWish {
+        name: "media".into(),
+        folder: "/opt/stacks/media".into(),
+        services: vec![service],
+        digest: Digest::of("media"),
+    };
+    let plan = plan_of(vec![step("stacks/media", Action::Stack(stack))], "seed");
+    let (runner, containers) = (&bench.fake.runner, Arc::clone(&bench.fake.containers));
+    containers
+        .set_project("media", vec![FakeContainers::with_health("jellyfin", Health::Starting)]);
+    runner.fail(["docker", "exec", "jellyfin", "claimed"], 1, "");
+    // It does not answer at once; then the account makes it healthy.
+    let fake = bench.fake.clone();
+    runner.act(["docker", "exec", "jellyfin", "claim"], "", move |_| {
+        let healthy = FakeContainers::with_health("jellyfin", Health::Healthy);
+        fake.containers.set_project("media", vec![healthy]);
+    });
+    runner.fail_once(["docker", "exec", "jellyfin", "claim"], 7, "no answer yet\n");
+    bench.run(&plan);
+    let commands = bench.fake.runner.commands();
+    let claims = commands.iter().filter(|command| command.ends_with("jellyfin claim")).count();
+    assert!(claims >= 2, "{commands:?}");
+    let containers = bench.fake.host().containers.project("media").unwrap();
+    assert_eq!(containers[0].health, Some(Health::Healthy));
 }

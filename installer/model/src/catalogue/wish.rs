@@ -88,7 +88,7 @@ pub struct ServiceWish {
     pub from_memory: Option<Memory>,
     /// It gets the box's graphics device, where there is one.
     pub transcodes: bool,
-    /// What is done inside its container once it is healthy.
+    /// What is done inside its container, once it is healthy if not said otherwise.
     pub setup: Vec<Setup>,
     /// How its owner logs in for the first time, for its page in the docs.
     pub first_login: Option<String>,
@@ -295,6 +295,10 @@ pub struct Setup {
     pub check: Vec<String>,
     /// Brings it about.
     pub run: Vec<String>,
+    /// The service becomes healthy only by this. The proxy leads nobody to a service that is not
+    /// healthy, so nobody can claim one whose health check waits for its account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub before_healthy: bool,
     /// User inside the container, if not the container's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,

@@ -31,6 +31,10 @@ pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> S
     for place in PLACES {
         folders.push(folder(&format!("/mnt/{place}"), 0o2775, (0, MEDIA_GROUP)));
     }
+    // What is put there and who plays it agree on these, whichever of them is deployed.
+    for kind in ["movies", "series"] {
+        folders.push(folder(&format!("/mnt/media/{kind}"), 0o2775, (0, MEDIA_GROUP)));
+    }
     for mount in &seed.mounts {
         // One disk for several: each has a folder on it, and its usual place leads there.
         if !PLACES.iter().any(|place| mount.at == format!("/mnt/{place}")) {

@@ -73,6 +73,7 @@ fn render_service(
     let mut compose = service.compose.clone();
     compose.insert("container_name".into(), service.name.clone().into());
     memory_limit(service, &mut compose);
+    processor_limit(deployment.facts.processors, &mut compose);
     dependencies(services, service, &mut compose);
     if deployment.is_detached(service) {
         compose.remove("network_mode");
@@ -137,6 +138,17 @@ fn memory_limit(service: &Service, compose: &mut Mapping) {
     }
     if let Value::Mapping(map) = value {
         *compose = map;
+    }
+}
+
+/// Docker refuses a limit above what the box has.
+fn processor_limit(processors: u32, compose: &mut Mapping) {
+    let resources = compose.get_mut("deploy").and_then(|deploy| deploy.get_mut("resources"));
+    let limits = resources.and_then(|resources| resources.get_mut("limits"));
+    let Some(cpus) = limits.and_then(|limits| limits.get_mut("cpus")) else { return };
+    let wanted = cpus.as_f64().or_else(|| cpus.as_str()?.parse().ok()).unwrap_or_default();
+    if wanted > f64::from(processors) {
+        *cpus = Value::from(format!("{processors}.0"));
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Context {
     backup: BackupContext,
     /// What a backup holds, as absolute paths on the box, sorted.
     backup_paths: Vec<String>,
+    /// There is a VPN, and downloads go through it.
+    vpn: bool,
     /// First IPv4 address on the LAN; empty if there is none yet.
     lan_address: String,
     /// Everything deployed, in the order of its start.
@@ -125,6 +127,7 @@ pub(super) fn context(deployment: &Deployment<'_>) -> Context {
         ntfy: seed.notifications.ntfy.as_ref().map(ntfy),
         backup: backup(&seed.backup),
         backup_paths: backup::paths(deployment),
+        vpn: seed.vpn.is_some(),
         lan_address: deployment.lan_address().map(|ip| ip.to_string()).unwrap_or_default(),
         services: deployment
             .services()

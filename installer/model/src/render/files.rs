@@ -120,6 +120,8 @@ fn configuration(
         let reader = (wanted.read == Reading::Start).then(|| service.name.clone());
         match wanted.read {
             Reading::Initial => made.initial.push(wish),
+            // A script that several services share.
+            Reading::Live if made.files.iter().any(|file| file.wish == wish) => {}
             Reading::Start | Reading::Live => made.files.push(MadeFile { wish, reader }),
         }
     }
@@ -216,7 +218,12 @@ fn parents(path: &str, at: &str, wanted: &mut BTreeSet<String>, made: &mut Made)
         let parent = format!("{at}/{}", parts[..end].join("/"));
         let known = made.folders.iter().any(|folder| folder.path == parent);
         if wanted.insert(parent.clone()) && !known {
-            made.folders.push(folder(parent, 0o755, (0, 0)));
+            // A folder inside of one that a service may write is that service's too.
+            let outer = made.folders.iter().find(|outer| {
+                outer.owner != (0, 0) && parent.starts_with(&format!("{}/", outer.path))
+            });
+            let (mode, owner) = outer.map_or((0o755, (0, 0)), |outer| (outer.mode, outer.owner));
+            made.folders.push(folder(parent, mode, owner));
         }
     }
 }

@@ -1,4 +1,7 @@
-//! What is done inside containers once they are healthy: accounts, connections between services.
+//! What is done inside containers: accounts, connections between services.
+//!
+//! Most of it waits until all services are well. What a service's own health waits for is done as
+//! soon as the container runs ([`prepare`]).
 //!
 //! Each action looks first, so that a second run finds it done. A service that sleeps is left in
 //! peace: it was set up before it went to sleep, or is when it is awake.
@@ -53,6 +56,25 @@ pub(super) fn bring_about(
         )?;
     }
     Ok(())
+}
+
+/// Does what the health of a service that runs waits for. It may have begun this instant and not
+/// answer yet, so a failure only says why it is not healthy; the caller asks again.
+pub(super) fn prepare(
+    service: &ServiceWish,
+    scene: &Scene<'_>,
+    progress: &mut Progress<'_>,
+) -> Option<String> {
+    for setup in service.setup.iter().filter(|setup| setup.before_healthy) {
+        if scene.host().runner.run(&inside(service, setup, &setup.check)).is_ok() {
+            continue;
+        }
+        progress.note(format!("{}: {}", service.name, setup.purpose));
+        if let Err(error) = scene.host().runner.run(&inside(service, setup, &setup.run)) {
+            return Some(format!("it cannot be given {}: {error}", setup.purpose));
+        }
+    }
+    None
 }
 
 fn all(stack: &StackWish) -> impl Iterator<Item = (&ServiceWish, &Setup)> {

@@ -11,7 +11,7 @@ use model::{
 use crate::{
     failure::{Result, Trouble},
     scene::{Progress, Scene},
-    steps::stack::{Standing, describe},
+    steps::stack::{Standing, describe, setup},
 };
 
 /// Log lines in an error.
@@ -83,6 +83,7 @@ pub(super) fn until_healthy(
     let host = scene.host();
     let begun = host.clock.epoch();
     let mut down_since: BTreeMap<String, i64> = BTreeMap::new();
+    let mut unprepared: BTreeMap<String, String> = BTreeMap::new();
     loop {
         let containers = host.containers.project(&stack.name)?;
         let now = host.clock.epoch();
@@ -108,6 +109,10 @@ pub(super) fn until_healthy(
             }
             if container.running {
                 down_since.remove(&service.name);
+                match setup::prepare(service, scene, progress) {
+                    Some(why) => unprepared.insert(service.name.clone(), why),
+                    None => unprepared.remove(&service.name),
+                };
             } else {
                 let since = *down_since.entry(service.name.clone()).or_insert(now);
                 if container.restarts == 0 && now - since >= DOWN {
@@ -118,7 +123,10 @@ pub(super) fn until_healthy(
             // gives it no new time.
             let over = u64::try_from(now - begun).unwrap_or_default();
             if over >= service.deadline {
-                let text = format!("it is not healthy after {} s", service.deadline);
+                let mut text = format!("it is not healthy after {} s", service.deadline);
+                if let Some(why) = unprepared.get(&service.name) {
+                    text += &format!(" and {why}");
+                }
                 return Err(self::told(container, &text, scene));
             }
             left = left.min(service.deadline - over);
