@@ -34,6 +34,15 @@ enum Verb {
     Run(Run),
     /// Makes the container images that the boxes pull, and says which are real
     Fixtures,
+    /// Makes one of these images as a registry's folder, to try it by hand
+    #[command(hide = true)]
+    Fixture {
+        /// A reference of the lock, or any repository and tag
+        name: String,
+        /// The registry's folder
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Runs every layer of tests and prints the sum
     Suite(suite::Options),
 }
@@ -71,6 +80,10 @@ pub fn main() -> Result<i32> {
             let made = fixtures::ensure(Path::new("."))?;
             made.truths.iter().for_each(|line| println!("{line}"));
             println!("{}", made.storage.display());
+            Ok(0)
+        }
+        Verb::Fixture { name, out } => {
+            println!("{}", fixtures::one(Path::new("."), &name, &out)?);
             Ok(0)
         }
         Verb::Suite(options) => suite::run(&options),
