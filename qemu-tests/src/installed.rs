@@ -26,6 +26,8 @@ use crate::{
 pub const DISK_SIZE: u64 = 16;
 /// MiB of RAM.
 pub const MEMORY: u32 = 2048;
+/// The same for a box with all stacks.
+const LARGE: (u64, u32) = (40, 10_240);
 
 /// Every identifier of a box that must be its own, by name.
 pub type Identity = BTreeMap<String, String>;
@@ -50,12 +52,13 @@ pub struct Installed {
 /// The image cannot be copied, or the builder refuses the seed.
 pub fn machine_for(scene: &Scene<'_>, wish: &Wish, firmware: Firmware) -> Result<Spec> {
     let image = scene.image_with(&wish.text())?;
-    let disk = Disk::overlay(&image, &scene.folder.join("disk.qcow2"), DISK_SIZE, "BOX-DISK-1")?;
+    let (size, memory) = if wish.stacks.len() > 1 { LARGE } else { (DISK_SIZE, MEMORY) };
+    let disk = Disk::overlay(&image, &scene.folder.join("disk.qcow2"), size, "BOX-DISK-1")?;
     Ok(Spec {
         firmware,
         disks: vec![disk],
         boot_from: 0,
-        memory: MEMORY,
+        memory,
         port: scene.setup.world.port()?,
         exempt: Vec::new(),
         folder: scene.folder.clone(),
@@ -67,7 +70,8 @@ pub fn machine_for(scene: &Scene<'_>, wish: &Wish, firmware: Firmware) -> Result
 /// # Errors
 /// The seed was refused, or the machine failed in any way ([`Machine::wait`]).
 pub fn until_finished(scene: &Scene<'_>, machine: &mut Machine) -> Result<Verdict> {
-    machine.wait("the end of the installation", Patience::INSTALL, |event| match event {
+    let patience = if machine.memory() > MEMORY { Patience::EVERYTHING } else { Patience::INSTALL };
+    machine.wait("the end of the installation", patience, |event| match event {
         Event::Finished { verdict } => Ok(Some(verdict.clone())),
         Event::SeedRefused { problems } => bail!("the seed was refused:\n{}", problems.join("\n")),
         event => {
@@ -157,11 +161,10 @@ impl Installed {
     /// # Errors
     /// The authority is no certificate.
     pub fn browser_at(&self, address: IpAddr, trusting: bool) -> Result<Browser> {
-        let names: Vec<String> =
-            ["auth", "traefik", "probe-open", "probe-one", "probe-two", "probe-lazy"]
-                .iter()
-                .map(|name| format!("{name}.{}", self.wish.domain()))
-                .collect();
+        let probes = ["probe-open", "probe-one", "probe-two", "probe-lazy"]
+            .map(|name| format!("{name}.{}", self.wish.domain()));
+        let links = self.report.links.values().filter_map(|link| link.strip_prefix("https://"));
+        let names: Vec<String> = links.map(str::to_owned).chain(probes).collect();
         Browser::open(address, &names, trusting.then_some(self.authority.as_str()))
     }
 

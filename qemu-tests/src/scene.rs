@@ -114,6 +114,8 @@ impl<'a> Scene<'a> {
             hostname,
             domain: None,
             duckdns: false,
+            stacks: &["core"],
+            vpn: false,
             ssh_key: self.setup.key.public.clone(),
             mirror: mirror.clone(),
             mirror_ca: authority.clone(),

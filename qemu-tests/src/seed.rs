@@ -16,6 +16,10 @@ pub struct Wish {
     pub domain: Option<&'static str>,
     /// Dynamic DNS by DuckDNS.
     pub duckdns: bool,
+    /// Stacks by name.
+    pub stacks: &'static [&'static str],
+    /// Downloads go through a VPN.
+    pub vpn: bool,
     /// The admin's public key.
     pub ssh_key: String,
     /// `host:port` of the test registry.
@@ -25,6 +29,11 @@ pub struct Wish {
     /// Image reference or artefact name to digest.
     pub pins: BTreeMap<String, Digest>,
 }
+
+/// A provider that nobody reaches: the stand-in for Gluetun only checks what it is given.
+const VPN: &str = "[vpn]\nprovider = \"mullvad\"\nprotocol = \"wireguard\"\n\
+    private_key = \"wOEI9rqqbDwnN8/Bpp22sVz48T71vJ4fYmFWujulwUU=\"\n\
+    addresses = [\"10.64.222.21/32\"]\n\n";
 
 /// The admin of every test box.
 pub const ADMIN: &str = "alex";
@@ -101,12 +110,16 @@ impl Wish {
                 canaries.get("dns-duckdns-token")
             ));
         }
+        if self.vpn {
+            text.push_str(VPN);
+        }
         text.push_str(&format!(
-            "[stacks]\nenable = [\"core\"]\n\n\
+            "[stacks]\nenable = {:?}\n\n\
              [notifications.ntfy]\nurl = \"https://ntfy.example.org/homelab\"\ntoken = \"{}\"\n\n\
              [backup]\npassword = \"{}\"\n\n\
              [images]\nsource = \"registry\"\nmirror = \"{}\"\nmirror_ca = \"\"\"\n{}\"\"\"\n\n\
              [images.pins]\n",
+            self.stacks,
             canaries.get("ntfy-token"),
             canaries.get("backup-password"),
             self.mirror,
@@ -145,6 +158,8 @@ mod tests {
             hostname: "one",
             domain: Some("one-test.duckdns.org"),
             duckdns: true,
+            stacks: &["core"],
+            vpn: true,
             ssh_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDx0 qemu-tests".into(),
             mirror: "10.99.0.1:5000".into(),
             mirror_ca: "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n".into(),

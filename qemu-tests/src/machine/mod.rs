@@ -67,6 +67,9 @@ impl Patience {
     /// For whatever emulation makes of a whole installation.
     pub const INSTALL: Self =
         Self { stall: Duration::from_secs(420), ceiling: Duration::from_secs(2400) };
+    /// For the installation of all stacks.
+    pub const EVERYTHING: Self =
+        Self { stall: Duration::from_secs(900), ceiling: Duration::from_secs(4200) };
     /// For a boot.
     pub const BOOT: Self =
         Self { stall: Duration::from_secs(240), ceiling: Duration::from_secs(900) };
@@ -145,6 +148,11 @@ impl Machine {
     /// Where it is plugged in.
     pub fn port(&self) -> &Port {
         &self.spec.port
+    }
+
+    /// MiB of RAM.
+    pub fn memory(&self) -> u32 {
+        self.spec.memory
     }
 
     /// Everything that was heard on the event port since the start.

@@ -2,6 +2,7 @@
 
 mod cut;
 mod doors;
+mod everything;
 mod identity;
 mod install;
 mod probe;
@@ -65,6 +66,26 @@ pub const ALL: &[Story] = &[
             ("chain-verifies-by-it-alone", install::chain_verifies),
             ("a-second-apply-changes-nothing", repeat::second_apply),
             ("the-twin-disk-is-untouched", cut::twin_is_untouched),
+        ],
+    },
+    Story {
+        name: "everything.seabios",
+        after: &[],
+        checks: &[
+            ("comes-up-unattended", everything::on_seabios),
+            ("every-step-is-good", install::every_step_is_good),
+            ("every-service-is-well", everything::every_service_is_well),
+            ("every-url-answers-as-declared", everything::every_url_answers_as_declared),
+            ("limits-are-in-force", everything::limits_are_in_force),
+            ("pihole-answers-for-the-domain", everything::pihole_answers_for_the_domain),
+            ("the-start-page-lists-every-url", everything::start_page_lists_every_url),
+            ("nothing-is-left-to-its-first-visitor", everything::nothing_is_unclaimed),
+            ("media-services-know-each-other", everything::media_services_know_each_other),
+            ("hard-links-work-between-downloads-and-media", everything::hard_links_work),
+            ("no-download-passes-the-vpn-by", everything::no_way_out_without_the_vpn),
+            ("a-backup-was-made", everything::backup_was_made),
+            ("a-killed-container-comes-back", everything::killed_container_comes_back),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
         ],
     },
     Story {
