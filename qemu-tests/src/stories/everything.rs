@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Every stack of the catalogue.
-const STACKS: &[&str] = &["core", "infrastructure", "media", "backup"];
+const STACKS: &[&str] = &["core", "infrastructure", "media", "productivity", "backup"];
 
 /// A box with all of it, downloads through a VPN.
 pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {

@@ -5,7 +5,11 @@ use serde_yaml_ng::{Mapping, Value};
 use super::{
     CONFIGURATION_LABEL, Deployment, PROXY_NETWORK, SHARED_NETWORKS, files::Made, labels, variables,
 };
-use crate::catalogue::{Service, Stack, wish::Condition};
+use crate::{
+    catalogue::{Service, Stack, wish::Condition},
+    paths,
+    seed::Certificate,
+};
 
 /// Where a service goes that shares no VPN's network.
 const DETACHED_NETWORK: &str = "media-network";
@@ -71,6 +75,9 @@ fn render_service(
     made: &Made,
 ) -> Mapping {
     let mut compose = service.compose.clone();
+    if deployment.seed.domain.certificate != Certificate::Local {
+        without_authority(&mut compose);
+    }
     compose.insert("container_name".into(), service.name.clone().into());
     memory_limit(service, &mut compose);
     processor_limit(deployment.facts.processors, &mut compose);
@@ -110,6 +117,16 @@ fn render_service(
         compose.insert("labels".into(), Value::Mapping(all));
     }
     compose
+}
+
+/// A box with a public certificate has no authority of its own, and what is not there cannot be
+/// mounted.
+fn without_authority(compose: &mut Mapping) {
+    let Some(Value::Sequence(list)) = compose.get_mut("volumes") else { return };
+    list.retain(|entry| {
+        let source = entry.get("source").unwrap_or(entry).as_str().unwrap_or_default();
+        !source.starts_with(paths::AUTHORITY)
+    });
 }
 
 /// The graphics device, and the group that may use it.
