@@ -6,7 +6,7 @@ use super::{Deployment, oidc_secret_hash};
 use crate::catalogue::wish::{Access, TokenAuth};
 
 /// One rule; the first that fits a request decides.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct AccessRule {
     host: String,
     /// Regular expressions on path and query; empty: all of the host.
@@ -30,7 +30,13 @@ pub(super) fn rules(deployment: &Deployment<'_>) -> Vec<AccessRule> {
         };
         for exception in &service.wish.access_exceptions {
             let access = exception.access;
-            rules.push((false, order(access), rule(access, exception.paths.clone())));
+            let made = rule(access, exception.paths.clone());
+            // A rule for admins fits nobody else who has logged in: without one that refuses
+            // them they would fall through to the rule of the whole host, which may be open.
+            let others =
+                made.admins.then(|| AccessRule { admins: false, policy: "deny", ..made.clone() });
+            rules.push((false, order(access), made));
+            rules.extend(others.map(|rule| (false, order(access), rule)));
         }
         if let Some(access) = service.wish.access {
             rules.push((true, order(access), rule(access, Vec::new())));
