@@ -2,8 +2,13 @@
 
 use serde::Serialize;
 
+use regex::Regex;
+
 use super::{Deployment, oidc_secret_hash};
-use crate::catalogue::wish::{Access, TokenAuth};
+use crate::catalogue::{
+    Service,
+    wish::{Access, AccessException, TokenAuth},
+};
 
 /// One rule; the first that fits a request decides.
 #[derive(Debug, Clone, Serialize)]
@@ -44,6 +49,15 @@ pub(super) fn rules(deployment: &Deployment<'_>) -> Vec<AccessRule> {
     }
     rules.sort_by(|a, b| (a.0, a.1, &a.2.host).cmp(&(b.0, b.1, &b.2.host)));
     rules.into_iter().map(|(_, _, rule)| rule).collect()
+}
+
+/// Who may see a path of a service, as its stack says it.
+pub(crate) fn access_at(service: &Service, path: &str) -> Option<Access> {
+    let mut exceptions: Vec<&AccessException> = service.wish.access_exceptions.iter().collect();
+    exceptions.sort_by_key(|exception| order(exception.access));
+    let fits = |pattern: &String| Regex::new(pattern).is_ok_and(|regex| regex.is_match(path));
+    let found = exceptions.into_iter().find(|exception| exception.paths.iter().any(fits));
+    found.map(|exception| exception.access).or(service.wish.access)
 }
 
 fn order(access: Access) -> usize {
