@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -119,8 +119,6 @@ fn answer(
         "/api/firstfactor" => {
             let text = fs::read_to_string(file).unwrap();
             *seen.lock().unwrap() = text.clone();
-            let yaml: PathBuf = file.to_owned();
-            assert!(yaml.exists());
             let list = Users::parse(&Secret::new(&*text)).unwrap().list();
             let name = said["username"].as_str().unwrap();
             let user = list.into_iter().find(|user| user.name == name).unwrap();
