@@ -10,7 +10,9 @@ use clap::{Parser, Subcommand};
 use host::Host;
 use terminal::card::{Next, stopped};
 
-use crate::{day_two, failure::Failure, first_boot, machine::System, status, talk::Talk};
+use crate::{
+    access, auth, day_two, failure::Failure, first_boot, machine::System, status, talk::Talk,
+};
 
 /// The installer's version, for reports.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -43,10 +45,25 @@ enum Verb {
     },
     /// Show what is there and whether it is well
     Status {
+        /// Show what memory the services were counted with, may take and have
+        #[arg(long)]
+        memory: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
+    /// Ask every address as every kind of visitor: who may see what, and who can
+    Access {
+        /// Wake services that sleep, to ask them too
+        #[arg(long)]
+        wake: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Who can log in: users, passwords and one-time codes
+    #[command(subcommand)]
+    Auth(auth::Auth),
     /// Show what the last run did
     Report {
         /// As JSON
@@ -84,7 +101,10 @@ pub fn main() -> u8 {
         Verb::Plan { seed, json } => day_two::plan(&host, seed.as_deref(), json),
         Verb::Apply(options) => day_two::apply(&host, &options),
         Verb::Verify { json } => day_two::verify(&host, json),
-        Verb::Status { json } => status::status(&host, json),
+        Verb::Status { memory: true, json } => status::memory(&host, json),
+        Verb::Status { memory: false, json } => status::status(&host, json),
+        Verb::Access { wake, json } => access::access(&host, wake, json),
+        Verb::Auth(asked) => auth::auth(&host, asked),
         Verb::Report { json } => status::report(&host, json),
         Verb::Authority => status::authority(&host),
         Verb::Install => Ok(install(host)),

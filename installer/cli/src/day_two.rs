@@ -117,7 +117,11 @@ pub fn renew(host: &Host) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn need_root(command: &str) -> Result<(), Failure> {
+/// Says so plainly if whoever asks is not root.
+///
+/// # Errors
+/// It is somebody else.
+pub fn need_root(command: &str) -> Result<(), Failure> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
     }
@@ -128,7 +132,10 @@ fn need_root(command: &str) -> Result<(), Failure> {
 }
 
 /// A seed of the owner's choice, or the sealed one; with its text.
-fn read_seed(host: &Host, path: Option<&Path>) -> Result<(Seed, String), Failure> {
+///
+/// # Errors
+/// There is none, or it is wrong.
+pub fn read_seed(host: &Host, path: Option<&Path>) -> Result<(Seed, String), Failure> {
     let (name, text) = match path {
         Some(path) => (path.display().to_string(), host::files::read_text(path)?),
         None => match sealing::sealed(host)? {

@@ -27,6 +27,13 @@ impl Failure {
         Self::stopped(3, what, Vec::new(), hint)
     }
 
+    /// What was to be done at the machine, and why it could not.
+    pub fn trouble(trouble: &engine::Trouble) -> Self {
+        let mut causes = trouble.causes().into_iter();
+        let what = causes.next().unwrap_or_default();
+        Self::stopped(3, what, causes.collect(), trouble.hint())
+    }
+
     /// A bug of ours, or a damaged image.
     pub fn bug(what: impl Into<String>, causes: Vec<String>) -> Self {
         let hint = "this is a bug in the installer, please report it with `homelab report`";

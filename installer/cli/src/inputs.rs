@@ -112,10 +112,20 @@ fn digest(folder: &Path, names: &[String]) -> Option<Digest> {
 ///
 /// # Errors
 /// What the owner wrote is wrong for this machine; or the image is damaged.
-pub fn plan(host: &Host, seed: &Seed, mut facts: Facts) -> Result<Plan, Failure> {
+pub fn plan(host: &Host, seed: &Seed, facts: Facts) -> Result<Plan, Failure> {
+    let (catalogue, facts) = gathered(host, seed, facts)?;
+    Ok(model::plan::plan(seed, &catalogue, &facts)?)
+}
+
+/// What a plan is computed from besides the seed: the catalogue, and the facts with the artefacts
+/// that lie on the box.
+///
+/// # Errors
+/// A stack of the owner's is wrong; or the image is damaged.
+pub fn gathered(host: &Host, seed: &Seed, mut facts: Facts) -> Result<(Catalogue, Facts), Failure> {
     let catalogue = catalogue(host)?;
     add_artefacts(&mut facts, host, &catalogue.lock.artefacts, &seed.images.pins);
-    Ok(model::plan::plan(seed, &catalogue, &facts)?)
+    Ok((catalogue, facts))
 }
 
 /// When the image was built, in seconds since the epoch, as its manifest says.

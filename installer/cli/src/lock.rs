@@ -10,8 +10,12 @@ use std::{
 use host::Host;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::failure::Failure;
+
 /// Below `/run`: a restart forgets it.
 const PATH: &str = "/run/homelab.lock";
+/// Of those who change the users of the login service: a run that takes an hour has no part in it.
+const USERS: &str = "/run/homelab-users.lock";
 
 /// Held for as long as it lives.
 pub struct Lock {
@@ -30,8 +34,13 @@ pub enum Busy {
         process: String,
     },
     /// The lock cannot be opened.
-    #[error("cannot open `{PATH}`: {0}")]
-    Broken(std::io::Error),
+    #[error("cannot open `{path}`: {cause}")]
+    Broken {
+        /// Which.
+        path: &'static str,
+        /// Why.
+        cause: std::io::Error,
+    },
 }
 
 /// Takes the lock for a command such as `apply`.
@@ -39,14 +48,27 @@ pub enum Busy {
 /// # Errors
 /// Somebody else has it.
 pub fn take(host: &Host, command: &str) -> Result<Lock, Busy> {
+    take_at(host, PATH, command)
+}
+
+/// Takes the lock of the login service's users.
+///
+/// # Errors
+/// Somebody else has it.
+pub fn take_users(host: &Host, command: &str) -> Result<Lock, Failure> {
+    take_at(host, USERS, command)
+        .map_err(|busy| Failure::machine(busy.to_string(), "wait until it is done"))
+}
+
+fn take_at(host: &Host, path: &'static str, command: &str) -> Result<Lock, Busy> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(host.path(PATH))
-        .map_err(Busy::Broken)?;
+        .open(host.path(path))
+        .map_err(|cause| Busy::Broken { path, cause })?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut file) => {
             // For the message of whoever comes second; nothing depends on it.

@@ -4,6 +4,8 @@
 //! command line is wrong, 70 a bug.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its terminal")]
 
+mod access;
+mod auth;
 mod command_line;
 mod day_two;
 mod failure;

@@ -1,19 +1,27 @@
 //! `status`, `report` and `authority`: what anybody on the box may see.
 
+use std::collections::BTreeMap;
+
 use engine::Journal;
 use host::{
     Host,
     containers::{Container, Health},
-    files,
+    files, probe,
 };
 use model::{
+    memory::{ASLEEP, Found, Table},
     paths,
     plan::{Action, Plan},
     report::{Outcome, Report},
 };
 use serde::Serialize;
 
-use crate::{command_line::say, day_two::pretty, failure::Failure, sealing};
+use crate::{
+    command_line::say,
+    day_two::{need_root, pretty, read_seed},
+    failure::Failure,
+    inputs, sealing,
+};
 
 /// What is there.
 #[derive(Debug, Serialize)]
@@ -26,7 +34,7 @@ struct Status {
     finished: Option<String>,
     /// Where the seed came from, and when it was accepted.
     seed: Option<String>,
-    links: std::collections::BTreeMap<String, String>,
+    links: BTreeMap<String, String>,
     addresses: Vec<String>,
     warnings: Vec<String>,
     /// None: whoever asks may not talk to the container engine.
@@ -77,7 +85,7 @@ fn gather(host: &Host) -> Result<Status, Failure> {
         seed: sealing::accepted(host).map(|seed| format!("{}, {}", seed.source, seed.at)),
         warnings: warned.collect(),
         links: report.as_ref().map(|report| report.links.clone()).unwrap_or_default(),
-        addresses: host::probe::addresses(host)
+        addresses: probe::addresses(host)
             .map(|all| all.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
         services: journal.and_then(|journal| services(host, &journal.plan)),
@@ -102,12 +110,42 @@ fn services(host: &Host, plan: &Plan) -> Option<Vec<ServiceStatus>> {
     Some(all)
 }
 
+/// Shows what memory the services were counted with, may take and have.
+///
+/// # Errors
+/// There is no seed, or the container engine does not answer.
+pub fn memory(host: &Host, json: bool) -> Result<u8, Failure> {
+    need_root("status --memory")?;
+    let (seed, _) = read_seed(host, None)?;
+    let (catalogue, facts) = inputs::gathered(host, &seed, probe::facts(host)?)?;
+    let budget = model::plan::budget(&seed, &catalogue, &facts)?;
+    let mut containers = BTreeMap::new();
+    for share in &budget.services {
+        if !containers.contains_key(&share.stack) {
+            containers.insert(share.stack.clone(), host.containers.project(&share.stack)?);
+        }
+    }
+    let mut found = BTreeMap::new();
+    for share in &budget.services {
+        let container = containers[&share.stack].iter().find(|c| c.service == share.service);
+        let used = match container.filter(|container| container.running) {
+            Some(container) => host.containers.memory(&container.id)?,
+            None => None,
+        };
+        let state = state(container, share.lazy);
+        found.insert((&share.stack, &share.service), Found { state, used });
+    }
+    let table = Table::new(&budget, |share| found[&(&share.stack, &share.service)]);
+    say(&if json { pretty(&table)? } else { terminal::memory::text(&table) });
+    Ok(0)
+}
+
 fn state(container: Option<&Container>, lazy: bool) -> &'static str {
     match container {
         None => "missing",
         Some(container) if !container.running => {
             if lazy {
-                "asleep"
+                ASLEEP
             } else {
                 "stopped"
             }

@@ -8,11 +8,13 @@
 //!
 //! [`prepare`] decides between a new plan and one that was cut off, [`run`] carries it out,
 //! [`verify`] only looks, [`publish`] puts the report where people find it. What each step does
-//! stands in `steps`, one file each; how they are strung together in `run`.
+//! stands in `steps`, one file each; how they are strung together in `run`. [`matrix::measure`]
+//! asks every URL as every kind of visitor.
 
 pub mod context;
 pub mod failure;
 pub mod journal;
+pub mod matrix;
 mod publish;
 mod reach;
 mod redact;

@@ -55,6 +55,9 @@ pub(crate) struct Applied {
     /// Stack, service: configuration that its container was started with.
     #[serde(default)]
     pub stacks: BTreeMap<String, BTreeMap<String, Digest>>,
+    /// Stack, service that sleeps: the setup that was done in it while it was awake last.
+    #[serde(default)]
+    pub setups: BTreeMap<String, BTreeMap<String, Digest>>,
     /// The admin's password as it was set last: argon2id of the text, or digest of the crypt(5)
     /// hash. A password changed with `passwd` stays until the seed's changes.
     #[serde(default)]

@@ -92,9 +92,13 @@ pub fn boot_disk(root: &Path, disk: &str, partition: u32) {
     fs::write(root.join("proc/self/mountinfo"), mounts).unwrap();
 }
 
+/// What a scripted site answers; none: somebody else does.
+pub type Site = Box<dyn Fn(&Question) -> Option<Answer> + Send>;
+
 /// URLs with their answers; all others do not answer.
 #[derive(Default)]
 pub struct FakeWeb {
+    site: Mutex<Option<Site>>,
     answers: Mutex<BTreeMap<String, Answer>>,
     asked: Mutex<Vec<Question>>,
 }
@@ -102,9 +106,18 @@ pub struct FakeWeb {
 impl FakeWeb {
     /// From now on this URL answers so.
     pub fn answer(&self, url: &str, status: u16, location: Option<&str>, body: &str) {
-        let answer =
-            Answer { status, location: location.map(str::to_owned), body: body.to_owned() };
+        let answer = Answer {
+            status,
+            location: location.map(str::to_owned),
+            body: body.to_owned(),
+            cookies: Vec::new(),
+        };
         lock(&self.answers).insert(url.to_owned(), answer);
+    }
+
+    /// From now on this site is asked first.
+    pub fn serve(&self, site: impl Fn(&Question) -> Option<Answer> + Send + 'static) {
+        *lock(&self.site) = Some(Box::new(site));
     }
 
     /// What was asked so far.
@@ -114,8 +127,11 @@ impl FakeWeb {
 }
 
 impl Web for FakeWeb {
-    fn get(&self, question: &Question) -> Result<Answer> {
+    fn ask(&self, question: &Question) -> Result<Answer> {
         lock(&self.asked).push(question.clone());
+        if let Some(answer) = lock(&self.site).as_ref().and_then(|site| site(question)) {
+            return Ok(answer);
+        }
         lock(&self.answers).get(&question.url).cloned().ok_or_else(|| HostError::Web {
             url: question.url.clone(),
             message: "connection refused".to_owned(),

@@ -2,14 +2,15 @@
 
 use std::{
     io::Read as _,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
+use model::Secret;
 use reqwest::{
     Certificate, Url,
     blocking::{Client, Response},
-    header::LOCATION,
+    header::{CONTENT_TYPE, LOCATION},
     redirect::Policy,
 };
 
@@ -17,16 +18,18 @@ use crate::{HostError, Result};
 
 /// How long a connection and an answer may take together.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for a question with a body: whoever checks a password takes its time on purpose.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a body is kept.
 const BODY: u64 = 4096;
 
 /// Asks URLs.
 pub trait Web: Send + Sync {
-    /// GET without cookies, redirects not followed.
+    /// Asks once, with what the question says and nothing else; redirects are not followed.
     ///
     /// # Errors
     /// No connection, or TLS does not verify.
-    fn get(&self, question: &Question) -> Result<Answer>;
+    fn ask(&self, question: &Question) -> Result<Answer>;
 }
 
 /// What to ask for.
@@ -38,10 +41,40 @@ pub struct Question {
     pub connect: IpAddr,
     /// PEM of the only authority that is trusted; none: those of Mozilla's list.
     pub authority: Option<String>,
+    /// Headers; a value may be a session or a token.
+    pub headers: Vec<(String, Secret)>,
+    /// JSON that is posted, which may hold a password; none: GET.
+    pub json: Option<Secret>,
+}
+
+impl Question {
+    /// GET of a URL of the box itself.
+    pub fn local(url: impl Into<String>, authority: Option<&str>) -> Self {
+        Self {
+            url: url.into(),
+            connect: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            authority: authority.map(str::to_owned),
+            headers: Vec::new(),
+            json: None,
+        }
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: Secret) -> Self {
+        self.headers.push((name.to_owned(), value));
+        self
+    }
+
+    /// POST of this JSON.
+    #[must_use]
+    pub fn json(self, text: Secret) -> Self {
+        Self { json: Some(text), ..self }
+    }
 }
 
 /// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
@@ -49,6 +82,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// The first 4 KiB of the body.
     pub body: String,
+    /// Cookies that were set, by name.
+    pub cookies: Vec<(String, Secret)>,
 }
 
 /// Asks over the network.
@@ -56,11 +91,21 @@ pub struct Answer {
 pub struct SystemWeb;
 
 impl Web for SystemWeb {
-    fn get(&self, question: &Question) -> Result<Answer> {
+    fn ask(&self, question: &Question) -> Result<Answer> {
         let failed = |message: String| HostError::Web { url: question.url.clone(), message };
         let url = Url::parse(&question.url).map_err(|error| failed(error.to_string()))?;
         let client = client(question, &url).map_err(|error| failed(cause(&error)))?;
-        let response = client.get(url).send().map_err(|error| failed(cause(&error)))?;
+        let mut request = match &question.json {
+            Some(text) => client
+                .post(url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(text.reveal().to_owned()),
+            None => client.get(url),
+        };
+        for (name, value) in &question.headers {
+            request = request.header(name, value.reveal());
+        }
+        let response = request.send().map_err(|error| failed(cause(&error)))?;
         answer(response).map_err(|error| failed(cause(&error)))
     }
 }
@@ -92,7 +137,7 @@ fn client(question: &Question, url: &Url) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .no_proxy()
-        .timeout(TIMEOUT)
+        .timeout(if question.json.is_some() { LONG_TIMEOUT } else { TIMEOUT })
         .user_agent(concat!("homelab/", env!("CARGO_PKG_VERSION")));
     if let Some(authority) = &question.authority {
         builder = builder.tls_built_in_root_certs(false);
@@ -118,9 +163,14 @@ fn answer(response: Response) -> Result<Answer, std::io::Error> {
     let status = response.status().as_u16();
     let location = response.headers().get(LOCATION);
     let location = location.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let cookies = response
+        .cookies()
+        .map(|cookie| (cookie.name().to_owned(), Secret::new(cookie.value())))
+        .collect();
     let mut body = Vec::new();
     response.take(BODY).read_to_end(&mut body)?;
-    Ok(Answer { status, location, body: String::from_utf8_lossy(&body).into_owned() })
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Answer { status, location, body, cookies })
 }
 
 /// The innermost cause, which is what a person can act on: `connection refused`, `invalid peer

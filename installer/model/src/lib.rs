@@ -11,10 +11,13 @@
 //! machine   --host::probe--> Facts --+
 //! ```
 
+pub mod access;
 pub mod catalogue;
 pub mod digest;
 pub mod facts;
 pub mod grub_environment;
+pub mod memory;
+pub mod notification;
 pub mod paths;
 pub mod plan;
 pub mod problem;
@@ -22,6 +25,7 @@ pub mod render;
 pub mod report;
 pub mod secret;
 pub mod seed;
+pub mod users;
 
 pub use digest::Digest;
 pub use grub_environment::GrubEnvironment;

@@ -97,6 +97,8 @@ fn details(action: &Action) -> Vec<String> {
             .map(|probe| match &probe.expect {
                 AccessExpectation::Answers => format!("{} answers", probe.url),
                 AccessExpectation::Portal { .. } => format!("{} asks for a login", probe.url),
+                AccessExpectation::Passes => format!("{} lets through", probe.url),
+                AccessExpectation::Refused => format!("{} refuses", probe.url),
             })
             .collect(),
         Action::Handover(handover) => vec![

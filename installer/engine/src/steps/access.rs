@@ -3,8 +3,6 @@
 //! The questions go to the box itself, not to what the name resolves to: on the first day no DNS
 //! server of the LAN knows it.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use host::web::{Answer, Question};
 use model::{
     plan::{AccessExpectation, AccessProbe, Action},
@@ -21,6 +19,8 @@ use crate::{
 const WAIT: u64 = 180;
 /// What Traefik says when no router matches.
 const PROXY_404: &str = "404 page not found";
+/// What Authelia says when it knows who asks, and no rule lets them in.
+const LOGIN_403: &str = "403 Forbidden";
 
 pub(crate) struct Access<'a>(pub &'a [AccessProbe]);
 
@@ -60,12 +60,8 @@ impl Doing for Access<'_> {
 
 /// Asks; what is wrong with the answer, in one sentence.
 fn ask(probe: &AccessProbe, authority: Option<&str>, scene: &Scene<'_>) -> Result<(), String> {
-    let question = Question {
-        url: probe.url.clone(),
-        connect: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        authority: authority.map(str::to_owned),
-    };
-    let answer = scene.host().web.get(&question).map_err(|error| error.to_string())?;
+    let question = Question::local(&*probe.url, authority);
+    let answer = scene.host().web.ask(&question).map_err(|error| error.to_string())?;
     let portal = scene.plan.steps.iter().find_map(|step| match &step.action {
         Action::Handover(handover) => Some(&*handover.portal),
         _ => None,
@@ -73,34 +69,66 @@ fn ask(probe: &AccessProbe, authority: Option<&str>, scene: &Scene<'_>) -> Resul
     judge(probe, portal.unwrap_or_default(), &answer)
 }
 
+/// Who gave an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The service.
+    Service,
+    /// The login, which wants to know who asks.
+    Portal,
+    /// The login, which knows who asks and does not let them in; or a service that says the same
+    /// words.
+    Refusal,
+    /// The proxy, which knows no such route.
+    Nobody,
+    /// A service that is ill, or the proxy in its place.
+    Broken,
+}
+
+impl Source {
+    /// Who gave this answer? `portal` is the URL where people log in.
+    pub(crate) fn of(answer: &Answer, probe: &AccessProbe, portal: &str) -> Self {
+        let portal = match &probe.expect {
+            AccessExpectation::Portal { url } => host_of(url),
+            // What is sent from one of its own pages to another one is the portal's service.
+            _ if host_of(portal) == host_of(&probe.url) => "",
+            _ => host_of(portal),
+        };
+        let to = answer.location.as_deref().map_or("", host_of);
+        match answer.status {
+            _ if !to.is_empty() && to == portal => Self::Portal,
+            404 if answer.body.trim() == PROXY_404 => Self::Nobody,
+            403 if answer.body.trim() == LOGIN_403 => Self::Refusal,
+            500.. => Self::Broken,
+            _ => Self::Service,
+        }
+    }
+}
+
 /// Is this answer the expected one? `portal` is the URL where people log in.
-fn judge(probe: &AccessProbe, portal: &str, answer: &Answer) -> Result<(), String> {
-    let got = match &answer.location {
-        Some(location) => format!("{} to {location}", answer.status),
-        None => answer.status.to_string(),
-    };
+pub(crate) fn judge(probe: &AccessProbe, portal: &str, answer: &Answer) -> Result<(), String> {
+    let from = Source::of(answer, probe, portal);
     let good = match &probe.expect {
-        AccessExpectation::Portal { url } => {
-            answer.location.as_deref().is_some_and(|location| host_of(location) == host_of(url))
-        }
-        AccessExpectation::Answers => {
-            let lost = answer.status == 404 && answer.body.trim() == PROXY_404;
-            let to = answer.location.as_deref().map_or("", host_of);
-            let sent_away = to == host_of(portal) && to != host_of(&probe.url) && !to.is_empty();
-            answer.status < 500 && !lost && !sent_away
-        }
+        AccessExpectation::Portal { .. } => from == Source::Portal,
+        AccessExpectation::Answers => matches!(from, Source::Service | Source::Refusal),
+        AccessExpectation::Passes => from == Source::Service,
+        AccessExpectation::Refused => from == Source::Refusal,
     };
     if good {
         return Ok(());
     }
     let expected = match &probe.expect {
         AccessExpectation::Portal { url } => format!("a redirect to {url}"),
-        AccessExpectation::Answers => format!("an answer of {}", probe.service),
+        AccessExpectation::Answers | AccessExpectation::Passes => {
+            format!("an answer of {}", probe.service)
+        }
+        AccessExpectation::Refused => "the login's refusal".to_owned(),
     };
-    let got = if answer.status == 404 && answer.body.trim() == PROXY_404 {
-        "the proxy's own 404: it knows no such route".to_owned()
-    } else {
-        got
+    let got = match (from, &answer.location) {
+        (Source::Nobody, _) => "the proxy's own 404: it knows no such route".to_owned(),
+        (Source::Refusal, _) => "the login's refusal (403)".to_owned(),
+        (_, Some(location)) => format!("{} to {location}", answer.status),
+        (_, None) => answer.status.to_string(),
     };
     Err(format!("{}: expected {expected}, got {got}", probe.url))
 }
@@ -123,7 +151,8 @@ mod tests {
     }
 
     fn answer(status: u16, location: Option<&str>, body: &str) -> Answer {
-        Answer { status, location: location.map(str::to_owned), body: body.into() }
+        let location = location.map(str::to_owned);
+        Answer { status, location, body: body.into(), ..Answer::default() }
     }
 
     #[test]
@@ -169,5 +198,47 @@ mod tests {
                 .into())
         );
         assert_eq!(judge(&probe, PORTAL, &answer(302, Some("/login"), "")), Ok(()));
+    }
+    #[test]
+    fn who_has_logged_in_passes_or_is_refused() {
+        let refusal = answer(403, None, "403 Forbidden");
+        let passes = probe(AccessExpectation::Passes);
+        assert_eq!(judge(&passes, PORTAL, &answer(200, None, "")), Ok(()));
+        assert_eq!(judge(&passes, PORTAL, &answer(403, None, "<h1>no</h1>")), Ok(()));
+        assert_eq!(
+            judge(&passes, PORTAL, &refusal),
+            Err("https://grafana.home.arpa: expected an answer of grafana, \
+                 got the login's refusal (403)"
+                .into())
+        );
+        assert!(judge(&passes, PORTAL, &answer(302, Some("https://auth.home.arpa/"), "")).is_err());
+        let refused = probe(AccessExpectation::Refused);
+        assert_eq!(judge(&refused, PORTAL, &refusal), Ok(()));
+        assert_eq!(
+            judge(&refused, PORTAL, &answer(200, None, "")),
+            Err("https://grafana.home.arpa: expected the login's refusal, got 200".into())
+        );
+        // An open service may say the same words.
+        assert_eq!(judge(&probe(AccessExpectation::Answers), PORTAL, &refusal), Ok(()));
+    }
+
+    /// A program that wants no page gets 401 with the way to the portal.
+    #[test]
+    fn the_portal_of_a_program_is_a_401() {
+        let probe = probe(AccessExpectation::Portal { url: PORTAL.into() });
+        let to = "https://auth.home.arpa/?rd=https%3A%2F%2Fgrafana.home.arpa%2F&rm=GET";
+        assert_eq!(judge(&probe, PORTAL, &answer(401, Some(to), "")), Ok(()));
+        assert!(judge(&probe, PORTAL, &answer(401, None, "")).is_err());
+    }
+
+    #[test]
+    fn the_portal_may_send_to_itself() {
+        let own = AccessProbe {
+            service: "authelia".into(),
+            url: format!("{PORTAL}/"),
+            expect: AccessExpectation::Answers,
+        };
+        let to = format!("{PORTAL}/2fa");
+        assert_eq!(judge(&own, PORTAL, &answer(302, Some(&to), "")), Ok(()));
     }
 }

@@ -1,6 +1,6 @@
 //! What a step does: look, and act. One file for each variant of [`Action`].
 
-mod access;
+pub(crate) mod access;
 mod certificates;
 mod clock;
 mod docker;

@@ -6,6 +6,7 @@
 
 mod setup;
 mod wait;
+mod wake;
 
 use std::{
     collections::BTreeMap,
@@ -88,7 +89,8 @@ impl Doing for Doer<'_> {
         }
         self.settle_configuration(&before, scene, progress)?;
         wait::until_healthy(self.0, scene, &mut told, progress)?;
-        setup::bring_about(self.0, scene, progress)
+        setup::bring_about(self.0, scene, progress)?;
+        self.set_up_asleep(&mut told, scene, progress)
     }
 }
 

@@ -11,13 +11,14 @@ use bollard::{
     API_DEFAULT_VERSION,
     errors::Error as EngineError,
     models::{
-        ContainerInspectResponse, ContainerState, HealthStatusEnum, Ipam, IpamConfig,
-        NetworkCreateRequest,
+        ContainerInspectResponse, ContainerMemoryStats, ContainerState, HealthStatusEnum, Ipam,
+        IpamConfig, NetworkCreateRequest,
     },
     query_parameters::{
         CreateImageOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
         ListContainersOptionsBuilder, ListNetworksOptions, LogsOptionsBuilder,
-        RemoveImageOptionsBuilder, RestartContainerOptionsBuilder, TagImageOptionsBuilder,
+        RemoveImageOptionsBuilder, RestartContainerOptionsBuilder, StatsOptionsBuilder,
+        TagImageOptionsBuilder,
     },
 };
 use futures_util::{StreamExt as _, future::BoxFuture};
@@ -299,6 +300,23 @@ impl Containers for Docker {
         )
     }
 
+    fn memory(&self, container: &str) -> Result<Option<u64>> {
+        let name = container.to_owned();
+        let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+        let found = self.ask(
+            || format!("tell what memory {container} has"),
+            |client| {
+                Box::pin(async move {
+                    match client.stats(&name, Some(options)).next().await {
+                        Some(stats) => optional(stats),
+                        None => Ok(None),
+                    }
+                })
+            },
+        )?;
+        Ok(found.and_then(|stats| in_use(&stats.memory_stats?)))
+    }
+
     fn restart(&self, container: &str) -> Result<()> {
         let name = container.to_owned();
         let options = RestartContainerOptionsBuilder::new().build();
@@ -404,6 +422,12 @@ fn container(found: ContainerInspectResponse) -> Container {
         started: started(&state),
         restarts: found.restart_count.and_then(|count| count.try_into().ok()).unwrap_or(0),
     }
+}
+
+/// As `docker stats` counts it: without the file cache that nobody has looked at for long.
+fn in_use(memory: &ContainerMemoryStats) -> Option<u64> {
+    let cached = memory.stats.as_ref().and_then(|stats| stats.get("inactive_file").copied());
+    memory.usage.map(|usage| usage.saturating_sub(cached.unwrap_or(0)))
 }
 
 fn health(state: &ContainerState) -> Option<Health> {

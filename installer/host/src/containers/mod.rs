@@ -74,6 +74,13 @@ pub trait Containers: Send + Sync {
     /// The engine does not answer.
     fn logs(&self, container: &str, lines: usize) -> Result<String>;
 
+    /// Bytes of memory that a container has in use, without what the kernel can take back at once;
+    /// none: it does not run.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    fn memory(&self, container: &str) -> Result<Option<u64>>;
+
     /// Restarts a container.
     ///
     /// # Errors

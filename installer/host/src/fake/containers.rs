@@ -34,6 +34,7 @@ struct State {
     networks: BTreeSet<String>,
     projects: BTreeMap<String, Vec<Container>>,
     logs: BTreeMap<String, String>,
+    memory: BTreeMap<String, u64>,
     failures: Vec<(String, String, String, Option<usize>)>,
     done: Vec<String>,
 }
@@ -93,6 +94,11 @@ impl FakeContainers {
     /// The container has this log.
     pub fn set_log(&self, container: &str, log: &str) {
         lock(&self.state).logs.insert(container.to_owned(), log.to_owned());
+    }
+
+    /// The container has so many bytes in use.
+    pub fn set_memory(&self, container: &str, bytes: u64) {
+        lock(&self.state).memory.insert(container.to_owned(), bytes);
     }
 
     /// What was changed so far: `pull traefik:v3.7.11`, `create-network x`, `restart traefik`.
@@ -217,6 +223,11 @@ impl Containers for FakeContainers {
         let log = state.logs.get(container).map(String::as_str).unwrap_or_default();
         let all: Vec<&str> = log.lines().collect();
         Ok(all[all.len().saturating_sub(lines)..].join("\n"))
+    }
+
+    fn memory(&self, container: &str) -> Result<Option<u64>> {
+        self.pass("memory", container)?;
+        Ok(lock(&self.state).memory.get(container).copied())
     }
 
     fn restart(&self, container: &str) -> Result<()> {

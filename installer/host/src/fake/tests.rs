@@ -65,15 +65,11 @@ fn the_clock_moves_when_somebody_sleeps() {
 #[test]
 fn only_scripted_urls_answer() {
     let web = FakeWeb::default();
-    let question = |url: &str| Question {
-        url: url.to_owned(),
-        connect: [127, 0, 0, 1].into(),
-        authority: None,
-    };
+    let question = |url: &str| Question::local(url, None);
     web.answer("https://a/", 302, Some("https://b/"), "");
-    assert_eq!(web.get(&question("https://a/")).unwrap().location.as_deref(), Some("https://b/"));
+    assert_eq!(web.ask(&question("https://a/")).unwrap().location.as_deref(), Some("https://b/"));
     assert_eq!(
-        web.get(&question("https://b/")).unwrap_err().to_string(),
+        web.ask(&question("https://b/")).unwrap_err().to_string(),
         "https://b/ does not answer: connection refused"
     );
     assert_eq!(web.asked().len(), 2);

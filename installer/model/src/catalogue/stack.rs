@@ -8,7 +8,7 @@ use serde_yaml_ng::{Mapping, Value};
 use super::{
     TEMPLATE_SUFFIX,
     place::place,
-    wish::{ServiceWish, StackWish},
+    wish::{Memory, ServiceWish, StackWish},
 };
 use crate::{Problems, problem::Problem};
 
@@ -143,6 +143,12 @@ impl Service {
             value.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
         };
         (number("PUID"), number("PGID"))
+    }
+
+    /// Memory above which the kernel kills it, if the file sets a limit.
+    pub fn memory_limit(&self) -> Option<Memory> {
+        let limits = self.compose.get("deploy")?.get("resources")?.get("limits")?;
+        scalar(limits.get("memory")?).parse().ok()
     }
 
     /// Name for people.

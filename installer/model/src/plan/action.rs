@@ -348,7 +348,7 @@ pub struct AccessProbe {
     pub expect: AccessExpectation,
 }
 
-/// What an anonymous visitor must get.
+/// What a visitor must get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccessExpectation {
@@ -359,6 +359,10 @@ pub enum AccessExpectation {
         /// `https://auth.<domain>`
         url: String,
     },
+    /// Whoever has logged in is let through: [`Self::Answers`], and not by the login's refusal.
+    Passes,
+    /// The login's refusal: who has logged in is not among those who may.
+    Refused,
 }
 
 /// See [`Action::Handover`].

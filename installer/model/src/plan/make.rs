@@ -3,20 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AccessExpectation, AccessProbe, Action, ArtefactWish, Certificates, FORMAT, Firewall,
-    FolderFile, FolderWish, Handover, Identity, ImagePull, Images, Network, PasswordWish, Plan,
-    PortRule, Protocol, Render, Step, StepId,
-    secrets::secrets,
-    select::{self, Selection},
-    storage, system,
+    Action, ArtefactWish, Certificates, FORMAT, Firewall, FolderFile, FolderWish, Handover,
+    Identity, ImagePull, Images, Network, PasswordWish, Plan, PortRule, Protocol, Render, Step,
+    StepId, access, secrets::secrets, select, storage, system,
 };
 use crate::{
     Problems,
-    catalogue::{
-        Catalogue, Service,
-        lock::Reference,
-        wish::{Access, PublishKind},
-    },
+    catalogue::{Catalogue, lock::Reference, wish::PublishKind},
     facts::Facts,
     paths,
     render::{self, Deployment, Rendered, SHARED_NETWORKS, stack_folder},
@@ -25,7 +18,7 @@ use crate::{
 };
 
 /// What the seed is called in problems.
-const SEED: &str = "seed.toml";
+pub(super) const SEED: &str = "seed.toml";
 /// Days that a certificate of the box's own authority is good for; browsers accept no more.
 const CERTIFICATE_DAYS: u32 = 397;
 
@@ -35,8 +28,7 @@ const CERTIFICATE_DAYS: u32 = 397;
 /// What the catalogue or the machine cannot give the seed.
 pub fn plan(seed: &Seed, catalogue: &Catalogue, facts: &Facts) -> Result<Plan, Problems> {
     let mut problems = Problems::new(SEED, "");
-    let Selection { stacks, left_out } = select::select(seed, catalogue, facts, &mut problems);
-    let deployment = Deployment { seed, facts, stacks };
+    let (deployment, left_out) = select::deployment(seed, catalogue, facts, &mut problems);
     select::check_memory(&deployment, &mut problems);
     if seed.install.is_some() {
         // Refuse rather than forget: its owner believes that another disk is written.
@@ -141,7 +133,7 @@ fn steps(
         let title = format!("Stack {}: {}", wish.name, names.join(", "));
         step(&id, title, Action::Stack(wish));
     }
-    let probes = probes(deployment);
+    let probes = access::probes(deployment);
     step("access", format!("Access: {} addresses", probes.len()), Action::Access { probes });
     let mut title = "Handover: addresses, links, seed scrubbed".to_owned();
     if !left_out.is_empty() {
@@ -301,28 +293,6 @@ fn images(deployment: &Deployment<'_>, catalogue: &Catalogue) -> Images {
         }
     }
     Images { source: wish.source, pulls, artefacts }
-}
-
-/// One question for each URL. A service that sleeps and asks for no login is left in peace: a
-/// question would wake it.
-fn probes(deployment: &Deployment<'_>) -> Vec<AccessProbe> {
-    let portal = format!("https://{}", deployment.portal());
-    let probe = |service: &Service| {
-        let host = deployment.host(service)?;
-        let open = service.wish.access == Some(Access::Bypass);
-        if open && deployment.is_lazy(service) {
-            return None;
-        }
-        Some(AccessProbe {
-            service: service.name.clone(),
-            url: format!("https://{host}/"),
-            expect: match open {
-                true => AccessExpectation::Answers,
-                false => AccessExpectation::Portal { url: portal.clone() },
-            },
-        })
-    };
-    deployment.services().filter_map(|(_, service)| probe(service)).collect()
 }
 
 fn handover(deployment: &Deployment<'_>, wishes: &[super::SecretWish]) -> Handover {

@@ -3,14 +3,18 @@
 //! A plan can be printed, compared with a golden file, agreed to and resumed. It holds no secret:
 //! texts have placeholders ([`crate::secret::placeholders`]) that the engine fills when it writes.
 
+mod access;
 mod action;
+mod budget;
 mod make;
 mod secrets;
 mod select;
 mod storage;
 mod system;
 
+pub use access::matrix;
 pub use action::*;
+pub use budget::budget;
 pub use make::plan;
 
 use std::fmt;

@@ -9,19 +9,31 @@ use crate::{
 };
 
 /// RAM that the system itself needs.
-const SYSTEM_MEMORY: u64 = 384 << 20;
+pub(super) const SYSTEM_MEMORY: u64 = 384 << 20;
 
 /// The outcome of the selection.
 #[derive(Debug)]
-pub(super) struct Selection<'a> {
+struct Selection<'a> {
     /// In the order in which they start.
-    pub stacks: Vec<(&'a Stack, Vec<&'a Service>)>,
+    stacks: Vec<(&'a Stack, Vec<&'a Service>)>,
     /// Services of enabled stacks that the seed gives no reason to deploy.
-    pub left_out: Vec<String>,
+    left_out: Vec<String>,
+}
+
+/// What is deployed of the catalogue, and what is left out; what the seed wants and nobody can give
+/// goes to `problems`.
+pub(super) fn deployment<'a>(
+    seed: &'a Seed,
+    catalogue: &'a Catalogue,
+    facts: &'a Facts,
+    problems: &mut Problems,
+) -> (Deployment<'a>, Vec<String>) {
+    let Selection { stacks, left_out } = select(seed, catalogue, facts, problems);
+    (Deployment { seed, facts, stacks }, left_out)
 }
 
 /// Selects; what the seed wants and the catalogue cannot give goes to `problems`.
-pub(super) fn select<'a>(
+fn select<'a>(
     seed: &Seed,
     catalogue: &'a Catalogue,
     facts: &Facts,

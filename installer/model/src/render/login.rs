@@ -2,11 +2,16 @@
 
 use serde::Serialize;
 
+use regex::Regex;
+
 use super::{Deployment, oidc_secret_hash};
-use crate::catalogue::wish::{Access, TokenAuth};
+use crate::catalogue::{
+    Service,
+    wish::{Access, AccessException, TokenAuth},
+};
 
 /// One rule; the first that fits a request decides.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct AccessRule {
     host: String,
     /// Regular expressions on path and query; empty: all of the host.
@@ -30,7 +35,13 @@ pub(super) fn rules(deployment: &Deployment<'_>) -> Vec<AccessRule> {
         };
         for exception in &service.wish.access_exceptions {
             let access = exception.access;
-            rules.push((false, order(access), rule(access, exception.paths.clone())));
+            let made = rule(access, exception.paths.clone());
+            // A rule for admins fits nobody else who has logged in: without one that refuses
+            // them they would fall through to the rule of the whole host, which may be open.
+            let others =
+                made.admins.then(|| AccessRule { admins: false, policy: "deny", ..made.clone() });
+            rules.push((false, order(access), made));
+            rules.extend(others.map(|rule| (false, order(access), rule)));
         }
         if let Some(access) = service.wish.access {
             rules.push((true, order(access), rule(access, Vec::new())));
@@ -38,6 +49,15 @@ pub(super) fn rules(deployment: &Deployment<'_>) -> Vec<AccessRule> {
     }
     rules.sort_by(|a, b| (a.0, a.1, &a.2.host).cmp(&(b.0, b.1, &b.2.host)));
     rules.into_iter().map(|(_, _, rule)| rule).collect()
+}
+
+/// Who may see a path of a service, as its stack says it.
+pub(crate) fn access_at(service: &Service, path: &str) -> Option<Access> {
+    let mut exceptions: Vec<&AccessException> = service.wish.access_exceptions.iter().collect();
+    exceptions.sort_by_key(|exception| order(exception.access));
+    let fits = |pattern: &String| Regex::new(pattern).is_ok_and(|regex| regex.is_match(path));
+    let found = exceptions.into_iter().find(|exception| exception.paths.iter().any(fits));
+    found.map(|exception| exception.access).or(service.wish.access)
 }
 
 fn order(access: Access) -> usize {

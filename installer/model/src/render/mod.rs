@@ -20,6 +20,7 @@ pub(crate) mod schedule;
 pub mod variables;
 
 pub(crate) use compose::holds;
+pub(crate) use login::access_at;
 
 use std::net::IpAddr;
 

@@ -15,6 +15,7 @@ pub mod keys;
 mod parse;
 mod reader;
 mod redact;
+pub mod rules;
 mod secrets;
 mod shape;
 mod syntax;

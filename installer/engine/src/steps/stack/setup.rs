@@ -3,20 +3,23 @@
 //! Most of it waits until all services are well. What a service's own health waits for is done as
 //! soon as the container runs ([`prepare`]).
 //!
-//! Each action looks first, so that a second run finds it done. A service that sleeps is left in
-//! peace: it was set up before it went to sleep, or is when it is awake.
+//! Each action looks first, so that a second run finds it done. A service that sleeps cannot be
+//! looked into, so what was done in it is remembered; it is woken only if that is not what is
+//! wanted now.
 
 use std::time::Duration;
 
 use host::{Command, containers::Container};
 use model::{
+    Digest,
     catalogue::wish::Setup,
     plan::{ServiceWish, StackWish},
 };
 
 use crate::{
-    failure::{Context as _, Result},
+    failure::{Context as _, Result, Trouble},
     scene::{Progress, Scene},
+    state::{Applied, Kept as _},
     steps::Holding,
 };
 
@@ -30,23 +33,45 @@ pub(super) fn look(
     scene: &Scene<'_>,
     holding: &mut Holding,
 ) -> Result<()> {
-    for (service, setup) in all(stack) {
-        if is_awake(service, containers) && !is_done(service, setup, scene)? {
-            holding.lacks(format!("{} has not got {}", service.name, setup.purpose));
+    let applied = Applied::load(scene.host())?;
+    for service in with_setup(stack) {
+        if is_awake(service, containers) {
+            for setup in &service.setup {
+                if !is_done(service, setup, scene)? {
+                    holding.lacks(format!("{} has not got {}", service.name, setup.purpose));
+                }
+            }
+        } else if service.lazy {
+            holding.need(is_remembered(stack, service, &applied), || {
+                format!("{} sleeps and was not set up yet", service.name)
+            });
         }
     }
     Ok(())
 }
 
-/// Does what is not done yet.
+/// Does what is not done yet in the services that are awake.
 pub(super) fn bring_about(
     stack: &StackWish,
     scene: &Scene<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<()> {
     let containers = scene.host().containers.project(&stack.name)?;
-    for (service, setup) in all(stack) {
-        if !is_awake(service, &containers) || is_done(service, setup, scene)? {
+    for service in with_setup(stack).filter(|service| is_awake(service, &containers)) {
+        bring_about_in(stack, service, scene, progress)?;
+    }
+    Ok(())
+}
+
+/// Does what is not done yet in one service, which must be awake.
+pub(super) fn bring_about_in(
+    stack: &StackWish,
+    service: &ServiceWish,
+    scene: &Scene<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    for setup in &service.setup {
+        if is_done(service, setup, scene)? {
             continue;
         }
         progress.note(format!("{}: {}", service.name, setup.purpose));
@@ -54,8 +79,15 @@ pub(super) fn bring_about(
             format!("{} cannot be given {}", service.name, setup.purpose),
             format!("`docker logs {}` may tell more; `homelab apply` tries again", service.name),
         )?;
+        // What is remembered of a service that sleeps is all that is known of it.
+        if service.lazy && !is_done(service, setup, scene)? {
+            return Err(Trouble::new(
+                format!("{} was given {}, but has not got it", service.name, setup.purpose),
+                format!("`docker logs {}` may tell more", service.name),
+            ));
+        }
     }
-    Ok(())
+    remember(stack, service, scene)
 }
 
 /// Does what the health of a service that runs waits for. It may have begun this instant and not
@@ -77,8 +109,41 @@ pub(super) fn prepare(
     None
 }
 
-fn all(stack: &StackWish) -> impl Iterator<Item = (&ServiceWish, &Setup)> {
-    stack.services.iter().flat_map(|service| service.setup.iter().map(move |s| (service, s)))
+/// Services that sleep and are not known to be set up as they should be.
+pub(super) fn asleep_without<'a>(
+    stack: &'a StackWish,
+    scene: &Scene<'_>,
+) -> Result<Vec<&'a ServiceWish>> {
+    let applied = Applied::load(scene.host())?;
+    let containers = scene.host().containers.project(&stack.name)?;
+    let missing = |service: &&ServiceWish| {
+        service.lazy && !is_awake(service, &containers) && !is_remembered(stack, service, &applied)
+    };
+    Ok(with_setup(stack).filter(missing).collect())
+}
+
+fn remember(stack: &StackWish, service: &ServiceWish, scene: &Scene<'_>) -> Result<()> {
+    let mut applied = Applied::load(scene.host())?;
+    if !service.lazy || is_remembered(stack, service, &applied) {
+        return Ok(());
+    }
+    let of_stack = applied.setups.entry(stack.name.clone()).or_default();
+    of_stack.insert(service.name.clone(), digest(service));
+    applied.save(scene.host())
+}
+
+fn is_remembered(stack: &StackWish, service: &ServiceWish, applied: &Applied) -> bool {
+    let known = applied.setups.get(&stack.name).and_then(|known| known.get(&service.name));
+    known == Some(&digest(service))
+}
+
+/// Of everything that is done in a service: another one is done again.
+fn digest(service: &ServiceWish) -> Digest {
+    Digest::of(serde_json::to_vec(&service.setup).unwrap_or_default())
+}
+
+fn with_setup(stack: &StackWish) -> impl Iterator<Item = &ServiceWish> {
+    stack.services.iter().filter(|service| !service.setup.is_empty())
 }
 
 fn is_awake(service: &ServiceWish, containers: &[Container]) -> bool {
