@@ -9,7 +9,7 @@ use super::Deployment;
 use crate::seed::VpnProtocol;
 
 /// All names that can be used.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "DOMAIN",
     "PORTAL",
     "HOSTNAME",
@@ -23,6 +23,7 @@ pub const NAMES: [&str; 13] = [
     "LOCALE",
     "LAN_ADDRESS",
     "DATA",
+    "AUTHORITIES",
 ];
 
 // Compose's own forms with a default (`${NAME:-x}`) and its escape (`$$`) are left to Compose.
@@ -57,6 +58,7 @@ pub(super) fn values(deployment: &Deployment<'_>) -> BTreeMap<&'static str, Stri
         ("LOCALE", seed.system.locale.clone()),
         ("LAN_ADDRESS", deployment.lan_address().map(|ip| ip.to_string()).unwrap_or_default()),
         ("DATA", deployment.data().to_owned()),
+        ("AUTHORITIES", deployment.authorities()),
     ])
 }
 
