@@ -85,16 +85,12 @@ fn without_loki_nothing_asks_for_logs() {
 
 #[test]
 fn alerts_go_where_the_seed_says_and_secrets_stay_in_files() {
-    let nobody = of_stack(
-        "alertmanager/alertmanager.yml",
-        &plan(LAN_ONLY, &catalogue(), &support::facts()),
-    );
+    let nobody =
+        of_stack("alertmanager/alertmanager.yml", &plan(LAN_ONLY, &catalogue(), &support::facts()));
     assert!(nobody.ends_with("  - name: owner\n"), "{nobody}");
     let seed = format!("{LAN_ONLY}{NOTIFICATIONS}");
-    let told = of_stack(
-        "alertmanager/alertmanager.yml",
-        &plan(&seed, &catalogue(), &support::facts()),
-    );
+    let told =
+        of_stack("alertmanager/alertmanager.yml", &plan(&seed, &catalogue(), &support::facts()));
     for line in [
         "- to: \"alex@homelab.home.arpa\"",
         "smarthost: \"mail.example.org:587\"",
