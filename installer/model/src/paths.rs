@@ -6,6 +6,8 @@ pub const SEED: &str = "/etc/homelab/seed.toml";
 pub const SECRETS: &str = "/etc/homelab/secrets";
 /// The box's own certificate authority: `ca.pem` (0644) and `ca.key` (0600).
 pub const AUTHORITY: &str = "/etc/homelab/ca";
+/// The public authorities that Debian trusts, one file (package `ca-certificates`).
+pub const PUBLIC_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The owner's own stacks, one folder each, in the form of the catalogue's.
 pub const OWN_STACKS: &str = "/etc/homelab/stacks";
 /// Artefacts that the owner put there by hand; they win over the image's.

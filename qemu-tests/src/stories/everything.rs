@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Every stack of the catalogue.
-const STACKS: &[&str] = &["core", "infrastructure", "media", "productivity", "backup"];
+const STACKS: &[&str] =
+    &["core", "infrastructure", "media", "productivity", "monitoring", "backup"];
 
 /// A box with all of it, downloads through a VPN.
 pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {

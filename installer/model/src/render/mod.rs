@@ -146,6 +146,15 @@ impl<'a> Deployment<'a> {
         if on_one { "/mnt/storage" } else { "/mnt" }
     }
 
+    /// File of the box with the authorities that vouch for the portal's certificate. It is always
+    /// there, so that it can be mounted whoever the issuer is.
+    pub fn authorities(&self) -> String {
+        match self.seed.domain.certificate {
+            Certificate::Local => format!("{}/ca.pem", paths::AUTHORITY),
+            Certificate::Acme { .. } => paths::PUBLIC_AUTHORITIES.to_owned(),
+        }
+    }
+
     /// Host name of the login portal.
     pub fn portal(&self) -> String {
         format!("{PORTAL}.{}", self.seed.domain.name)

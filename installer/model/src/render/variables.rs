@@ -9,7 +9,7 @@ use super::{Deployment, backup};
 use crate::seed::VpnProtocol;
 
 /// All names that can be used.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "DOMAIN",
     "PORTAL",
     "HOSTNAME",
@@ -24,6 +24,7 @@ pub const NAMES: [&str; 14] = [
     "LAN_ADDRESS",
     "DATA",
     "BACKUPS",
+    "AUTHORITIES",
 ];
 
 // Compose's own forms with a default (`${NAME:-x}`) and its escape (`$$`) are left to Compose.
@@ -59,6 +60,7 @@ pub(super) fn values(deployment: &Deployment<'_>) -> BTreeMap<&'static str, Stri
         ("LAN_ADDRESS", deployment.lan_address().map(|ip| ip.to_string()).unwrap_or_default()),
         ("DATA", deployment.data().to_owned()),
         ("BACKUPS", backup::place(&seed.backup)),
+        ("AUTHORITIES", deployment.authorities()),
     ])
 }
 

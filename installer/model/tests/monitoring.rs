@@ -1,0 +1,118 @@
+//! What the monitoring stack derives from everything else that is deployed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
+
+mod support;
+
+use model::{facts::Facts, plan::Plan};
+use serde_json::Value;
+use support::{LAN_ONLY, catalogue, plan, rendered};
+
+const NOTIFICATIONS: &str = r#"
+[notifications.smtp]
+server = "mail.example.org:587"
+user = "alex"
+password = "a mail password"
+from = "box@example.org"
+[notifications.ntfy]
+url = "https://ntfy.example.org/box"
+token = "tk_abcdefghijklmnop"
+"#;
+
+const OWN_AUTHORITY: &str = r#"
+[domain]
+name = "alex-box.duckdns.org"
+[domain.dns]
+provider = "duckdns"
+credentials = { DUCKDNS_TOKEN = "a7c4d0ad-114e-40ef-ba1d-d217904a50f2" }
+[domain.certificate]
+issuer = "custom"
+directory = "https://ca.example.org/dir"
+email = "alex@example.org"
+"#;
+
+fn of_stack(path: &str, plan: &Plan) -> String {
+    rendered(plan, &format!("/opt/stacks/monitoring/{path}"))
+}
+
+fn json(path: &str, plan: &Plan) -> Value {
+    serde_json::from_str(&of_stack(path, plan)).unwrap()
+}
+
+fn large() -> Facts {
+    Facts { memory: 16 << 30, ..support::facts() }
+}
+
+#[test]
+fn whoever_tells_metrics_is_a_target() {
+    let catalogue = catalogue();
+    let plan = plan(LAN_ONLY, &catalogue, &large());
+    let targets = of_stack("prometheus/prometheus.yml", &plan);
+    for (stack, service) in catalogue.services() {
+        let Some(scrape) = &service.wish.scrape else { continue };
+        let target = format!("- targets: [\"{}:{}\"]", service.name, scrape.port);
+        assert!(targets.contains(&target), "{}: {target}\n{targets}", stack.name);
+    }
+    for service in ["traefik", "authelia", "sablier", "loki", "alloy", "cadvisor"] {
+        assert!(targets.contains(&format!("- job_name: \"{service}\"")), "{service}\n{targets}");
+    }
+}
+
+#[test]
+fn whoever_says_where_it_answers_is_watched() {
+    let plan = plan(LAN_ONLY, &catalogue(), &large());
+    let monitors = json("uptime-kuma/setup/monitors.json", &plan);
+    let login = serde_json::json!({
+        "service": "authelia", "name": "Login", "url": "http://authelia:9091/api/health"
+    });
+    assert!(monitors.as_array().unwrap().contains(&login), "{monitors}");
+}
+
+#[test]
+fn without_loki_nothing_asks_for_logs() {
+    let titles = |plan: &Plan| -> Vec<String> {
+        let board = json("grafana/dashboards/overview.json", plan);
+        let panels = board["panels"].as_array().unwrap();
+        panels.iter().map(|panel| panel["title"].as_str().unwrap().to_owned()).collect()
+    };
+    let (small, large) =
+        (plan(LAN_ONLY, &catalogue(), &support::facts()), plan(LAN_ONLY, &catalogue(), &large()));
+    assert!(titles(&large).contains(&"Lines of logs".to_owned()));
+    assert!(!titles(&small).contains(&"Lines of logs".to_owned()));
+    assert!(of_stack("grafana/datasources.yml", &large).contains("uid: loki"));
+    assert!(!of_stack("grafana/datasources.yml", &small).contains("uid: loki"));
+}
+
+#[test]
+fn alerts_go_where_the_seed_says_and_secrets_stay_in_files() {
+    let nobody =
+        of_stack("alertmanager/alertmanager.yml", &plan(LAN_ONLY, &catalogue(), &support::facts()));
+    assert!(nobody.ends_with("  - name: owner\n"), "{nobody}");
+    let seed = format!("{LAN_ONLY}{NOTIFICATIONS}");
+    let told =
+        of_stack("alertmanager/alertmanager.yml", &plan(&seed, &catalogue(), &support::facts()));
+    for line in [
+        "- to: \"alex@homelab.home.arpa\"",
+        "smarthost: \"mail.example.org:587\"",
+        "auth_password_file: /run/secrets/alertmanager-smtp",
+        "- url: \"https://ntfy.example.org/box?template=alertmanager\"",
+        "authorization: {type: Bearer, credentials_file: /run/secrets/alertmanager-ntfy}",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+}
+
+#[test]
+fn the_portals_authority_is_always_a_file_that_is_there() {
+    let mounted = |seed: &str, source: &str| {
+        let plan = plan(seed, &catalogue(), &support::facts());
+        let compose = of_stack("compose.yaml", &plan);
+        assert!(compose.contains(&format!("source: {source}\n")), "{compose}");
+        of_stack("grafana/grafana.ini", &plan)
+    };
+    let local = mounted(LAN_ONLY, "/etc/homelab/ca/ca.pem");
+    assert!(local.contains("tls_client_ca = /etc/homelab/authorities.pem\n"), "{local}");
+    let public = format!("{LAN_ONLY}{OWN_AUTHORITY}");
+    let ini = mounted(&public, "/etc/ssl/certs/ca-certificates.crt");
+    assert!(ini.contains("tls_client_ca = /etc/homelab/authorities.pem\n"), "{ini}");
+}
