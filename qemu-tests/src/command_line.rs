@@ -61,6 +61,9 @@ struct Run {
     /// How many machines run at once
     #[arg(long, default_value_t = 1)]
     jobs: usize,
+    /// The slow scenarios, too
+    #[arg(long)]
+    all: bool,
     /// Keep the disks of the machines
     #[arg(long)]
     keep: bool,
@@ -93,8 +96,9 @@ pub fn main() -> Result<i32> {
 fn machines(options: &Run) -> Result<i32> {
     let words = std::iter::once("qemu-tests".to_owned()).chain(options.rest.iter().cloned());
     let arguments = Arguments::from_iter(words);
+    let stories = stories::all(options.all);
     if arguments.list {
-        run::list(stories::ALL, &arguments);
+        run::list(&stories, &arguments);
         return Ok(0);
     }
     tools::must_be_there(tools::MACHINES)?;
@@ -140,7 +144,7 @@ fn machines(options: &Run) -> Result<i32> {
         identities: Mutex::new(BTreeMap::new()),
     };
     println!("image: {}", setup.image.display());
-    let conclusion = run::run(&setup, stories::ALL, &arguments, options.jobs);
+    let conclusion = run::run(&setup, &stories, &arguments, options.jobs);
     Ok(if conclusion.has_failed() { 1 } else { 0 })
 }
 

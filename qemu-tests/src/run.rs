@@ -20,6 +20,7 @@ use crate::scene::{Scene, Setup};
 pub type Check = (&'static str, fn(&mut Scene<'_>) -> Result<()>);
 
 /// One box's life.
+#[derive(Clone, Copy)]
 pub struct Story {
     /// Such as `install.seabios`: the name tells the matrix.
     pub name: &'static str,

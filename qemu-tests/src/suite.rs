@@ -83,7 +83,8 @@ const LAYERS: &[Layer] = &[
         reading: Reading::TestResults,
         program: |options| {
             let own = std::env::current_exe().context("cannot find this program")?;
-            Ok(Program::new(own).arg("run").arg("--results").arg(&options.results))
+            let slow: &[&str] = if options.all { &["--all"] } else { &[] };
+            Ok(Program::new(own).arg("run").args(slow).arg("--results").arg(&options.results))
         },
     },
 ];

@@ -13,8 +13,8 @@ mod wrong_seed;
 
 use crate::run::Story;
 
-/// All stories; the long ones first.
-pub const ALL: &[Story] = &[
+/// The stories of every run; the long ones first.
+const USUAL: &[Story] = &[
     Story {
         name: "install.seabios",
         after: &[],
@@ -69,26 +69,6 @@ pub const ALL: &[Story] = &[
         ],
     },
     Story {
-        name: "everything.seabios",
-        after: &[],
-        checks: &[
-            ("comes-up-unattended", everything::on_seabios),
-            ("every-step-is-good", install::every_step_is_good),
-            ("every-service-is-well", everything::every_service_is_well),
-            ("every-url-answers-as-declared", everything::every_url_answers_as_declared),
-            ("limits-are-in-force", everything::limits_are_in_force),
-            ("pihole-answers-for-the-domain", everything::pihole_answers_for_the_domain),
-            ("the-start-page-lists-every-url", everything::start_page_lists_every_url),
-            ("nothing-is-left-to-its-first-visitor", everything::nothing_is_unclaimed),
-            ("media-services-know-each-other", everything::media_services_know_each_other),
-            ("hard-links-work-between-downloads-and-media", everything::hard_links_work),
-            ("no-download-passes-the-vpn-by", everything::no_way_out_without_the_vpn),
-            ("a-backup-was-made", everything::backup_was_made),
-            ("a-killed-container-comes-back", everything::killed_container_comes_back),
-            ("a-second-apply-changes-nothing", repeat::second_apply),
-        ],
-    },
-    Story {
         name: "seed.none",
         after: &[],
         checks: &[
@@ -120,6 +100,34 @@ pub const ALL: &[Story] = &[
     },
 ];
 
+/// Those that take too long for every run.
+const SLOW: &[Story] = &[Story {
+    name: "everything.seabios",
+    after: &[],
+    checks: &[
+        ("comes-up-unattended", everything::on_seabios),
+        ("every-step-is-good", install::every_step_is_good),
+        ("every-service-is-well", everything::every_service_is_well),
+        ("every-url-answers-as-declared", everything::every_url_answers_as_declared),
+        ("limits-are-in-force", everything::limits_are_in_force),
+        ("pihole-answers-for-the-domain", everything::pihole_answers_for_the_domain),
+        ("the-start-page-lists-every-url", everything::start_page_lists_every_url),
+        ("nothing-is-left-to-its-first-visitor", everything::nothing_is_unclaimed),
+        ("media-services-know-each-other", everything::media_services_know_each_other),
+        ("hard-links-work-between-downloads-and-media", everything::hard_links_work),
+        ("no-download-passes-the-vpn-by", everything::no_way_out_without_the_vpn),
+        ("a-backup-was-made", everything::backup_was_made),
+        ("a-killed-container-comes-back", everything::killed_container_comes_back),
+        ("a-second-apply-changes-nothing", repeat::second_apply),
+    ],
+}];
+
+/// The stories of a run, with the slow ones if they are asked for.
+pub fn all(slow: bool) -> Vec<Story> {
+    let slow = SLOW.iter().filter(|_| slow);
+    USUAL.iter().chain(slow).copied().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -128,9 +136,10 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_waits_lead_somewhere() {
-        let names: BTreeSet<&str> = ALL.iter().map(|story| story.name).collect();
-        assert_eq!(names.len(), ALL.len());
-        for story in ALL {
+        let all = all(true);
+        let names: BTreeSet<&str> = all.iter().map(|story| story.name).collect();
+        assert_eq!(names.len(), all.len());
+        for story in &all {
             let checks: BTreeSet<&str> = story.checks.iter().map(|(name, _)| *name).collect();
             assert_eq!(checks.len(), story.checks.len(), "{}", story.name);
             assert!(story.after.iter().all(|name| names.contains(name)), "{}", story.name);
