@@ -6,15 +6,20 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Condvar, Mutex, mpsc},
     thread,
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
-use crate::scene::{Scene, Setup};
+use crate::{
+    machine::console::KernelOops,
+    scene::{Scene, Setup},
+    world::fresh_folder,
+};
 
 /// Something that must be true, with its name.
 pub type Check = (&'static str, fn(&mut Scene<'_>) -> Result<()>);
@@ -95,42 +100,75 @@ fn selected(arguments: &Arguments, name: &str) -> bool {
     arguments.filter.as_ref().is_none_or(hit) && !arguments.skip.iter().any(hit)
 }
 
-/// Runs one story: the first check always, the others as selected.
+/// Runs one story and tells its outcomes. One whose kernel stumbled begins again, once: what the
+/// first try found is kept in a folder beside.
 fn tell(setup: &Setup, story: &Story, senders: &BTreeMap<String, mpsc::Sender<Outcome>>) {
+    let mut outcomes = live(setup, story, senders);
+    if let Some(error) = outcomes.iter().find_map(|(_, outcome)| oops(outcome)) {
+        let kept = format!("{}.oops", story.name);
+        eprintln!("[{}] begins again, the first try is in {kept}/: {error:#}", story.name);
+        outcomes = match keep(setup, story.name, &kept) {
+            Ok(()) => live(setup, story, senders),
+            Err(error) => vec![(story.checks[0].0, Err(error))],
+        };
+    }
+    for (check, outcome) in outcomes {
+        if let Some(sender) = senders.get(&format!("{}::{check}", story.name)) {
+            // The receiver only goes away when the whole run is over.
+            drop(sender.send(outcome.map_err(|error| format!("{error:#}"))));
+        }
+    }
+}
+
+fn oops(outcome: &Result<()>) -> Option<&anyhow::Error> {
+    outcome.as_ref().err().filter(|error| error.is::<KernelOops>())
+}
+
+fn keep(setup: &Setup, name: &str, kept: &str) -> Result<()> {
+    let folder = fresh_folder(&setup.results.join(kept))?;
+    fs::rename(setup.results.join(name), &folder)
+        .with_context(|| format!("cannot keep {}", folder.display()))
+}
+
+/// One try at a story: the first check always, the others as selected.
+fn live(
+    setup: &Setup,
+    story: &Story,
+    senders: &BTreeMap<String, mpsc::Sender<Outcome>>,
+) -> Vec<(&'static str, Result<()>)> {
     let mut scene = Scene::open(setup, story.name);
     let mut spoiled: Option<String> = None;
+    let mut outcomes = Vec::new();
     for (index, (check, body)) in story.checks.iter().enumerate() {
         let name = format!("{}::{check}", story.name);
-        let sender = senders.get(&name);
-        if index > 0 && sender.is_none() {
+        if index > 0 && !senders.contains_key(&name) {
             continue;
         }
         let outcome = match (&spoiled, &mut scene) {
-            (Some(reason), _) => Err(format!("not tried: {reason}")),
-            (None, Err(error)) => Err(format!("{error:#}")),
+            (Some(reason), _) => Err(anyhow!("not tried: {reason}")),
+            (None, Err(error)) => Err(anyhow!("{error:#}")),
             (None, Ok(scene)) => {
                 scene.note(&format!("{check} …"));
                 let outcome = catch_unwind(AssertUnwindSafe(|| body(scene)))
-                    .unwrap_or_else(|_| Err(anyhow!("it panicked")))
-                    .map_err(|error| format!("{error:#}"));
+                    .unwrap_or_else(|_| Err(anyhow!("it panicked")));
                 match &outcome {
                     Ok(()) => scene.note(&format!("{check} ok")),
-                    Err(message) => scene.note(&format!("{check} FAILED: {message}")),
+                    Err(error) => scene.note(&format!("{check} FAILED: {error:#}")),
                 }
                 outcome
             }
         };
-        if index == 0 && outcome.is_err() {
+        if oops(&outcome).is_some() {
+            spoiled = Some(format!("the kernel stumbled in `{name}`"));
+        } else if index == 0 && outcome.is_err() {
             spoiled = Some(format!("`{name}` failed"));
         }
-        if let Some(sender) = sender {
-            // The receiver only goes away when the whole run is over.
-            drop(sender.send(outcome));
-        }
+        outcomes.push((*check, outcome));
     }
     if let Ok(scene) = scene {
         scene.close();
     }
+    outcomes
 }
 
 /// Which stories are to come, which run, which are over.

@@ -33,7 +33,7 @@ pub const STRANGER_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x98, 0, 0, 0, 0, 0, 1);
 /// The bridge.
 pub const BRIDGE: &str = "br0";
 /// How many machines can be plugged in over a run.
-const PORTS: u8 = 12;
+const PORTS: u8 = 24;
 /// Set for the process inside.
 const INSIDE: &str = "QEMU_TESTS_INSIDE";
 

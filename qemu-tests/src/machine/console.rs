@@ -2,11 +2,33 @@
 
 use regex::Regex;
 
+/// The name of the one badness that is the kernel's own: see [`KernelOops`].
+const OOPS: &str = "oops";
+
+/// The guest's kernel, which is Debian's, stumbled under emulation. That says nothing about what
+/// is tested, neither good nor bad, so the story may begin again.
+#[derive(Debug)]
+pub struct KernelOops(String);
+
+impl std::fmt::Display for KernelOops {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for KernelOops {}
+
+/// The error for badness of this name, with the console around it.
+pub fn error(name: &str, console: &str) -> anyhow::Error {
+    let text = format!("badness on the console ({name}){console}");
+    if name == OOPS { KernelOops(text).into() } else { anyhow::Error::msg(text) }
+}
+
 /// Each pattern with a name, so that a scenario can exempt it by name.
 const BAD: &[(&str, &str)] = &[
     ("panic", r"Kernel panic|panicked at"),
-    ("oops", r"\bOops:|general protection fault|kernel BUG at|BUG: unable to handle"),
-    ("segfault", r"segfault at"),
+    (OOPS, r"\bOops:|general protection fault, probably|kernel BUG at|BUG: unable to handle"),
+    ("segfault", r"segfault at|traps: \S+ general protection"),
     ("failed-unit", r"Failed to start|Dependency failed for"),
     ("ordering-cycle", r"ordering cycle"),
     ("out-of-memory", r"Out of memory:|oom-kill|invoked oom-killer"),
@@ -54,12 +76,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_the_kernels_own_fault_is_an_oops() {
+        let oops = error("oops", "\n  console: Oops: 0000 [#1]");
+        assert_eq!(oops.to_string(), "badness on the console (oops)\n  console: Oops: 0000 [#1]");
+        assert!(oops.context("install").is::<KernelOops>());
+        assert!(!error("segfault", "").is::<KernelOops>());
+    }
+
+    #[test]
     fn every_pattern_compiles_and_finds_its_line() {
         let lines = [
             ("panic", "[    1.2] Kernel panic - not syncing: VFS"),
             ("panic", "thread 'main' panicked at installer/cli/src/main.rs:1:1:"),
             ("oops", "[    3.4] Oops: 0000 [#1] PREEMPT SMP"),
+            ("oops", "[    3.4] general protection fault, probably for non-canonical address"),
             ("segfault", "[   50.1] homelab[411]: segfault at 0 ip 0000"),
+            ("segfault", "traps: homelab[411] general protection fault ip:7f0 sp:7ff error:0"),
             ("failed-unit", "[FAILED] Failed to start docker.service - Docker."),
             ("failed-unit", "[DEPEND] Dependency failed for local-fs.target"),
             ("ordering-cycle", "systemd[1]: a.service: Found ordering cycle on b.service/start"),

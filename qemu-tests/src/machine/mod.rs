@@ -238,7 +238,13 @@ impl Machine {
             self.said.push(line);
             if let Some(name) = badness {
                 self.picture("badness");
-                bail!("badness on the console ({name}){}", self.last_words());
+                let found = self.said.len();
+                // What it says next is the reason.
+                thread::sleep(Duration::from_secs(3));
+                let more = self.serial_lines.feed(&self.serial.more()?);
+                self.said.extend(more.iter().map(|line| self.watch.plain(line)));
+                self.said.truncate(found + 8);
+                return Err(console::error(name, &self.last_words()));
             }
         }
         Ok((events, lines.len()))
