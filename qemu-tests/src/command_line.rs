@@ -80,7 +80,10 @@ pub fn main() -> Result<i32> {
     match CommandLine::parse().verb {
         Verb::Run(options) => machines(&options),
         Verb::Fixtures => {
-            let made = fixtures::ensure(Path::new("."))?;
+            let made = fixtures::ensure(
+                Path::new("."),
+                &run::stacks(&stories::all(true), &Arguments::default()),
+            )?;
             made.truths.iter().for_each(|line| println!("{line}"));
             println!("{}", made.storage.display());
             Ok(0)
@@ -107,7 +110,7 @@ fn machines(options: &Run) -> Result<i32> {
         None => newest_image(Path::new("build"))?,
     };
     // Outside the enclosure, where there is a network to fetch from; inside it is only found.
-    let made = fixtures::ensure(Path::new("."))?;
+    let made = fixtures::ensure(Path::new("."), &run::stacks(&stories, &arguments))?;
     if let Some(status) = world::enclosed()? {
         return Ok(status);
     }

@@ -31,6 +31,8 @@ pub struct Story {
     pub name: &'static str,
     /// Stories that must be over before this one begins, if they run at all.
     pub after: &'static [&'static str],
+    /// Stacks whose images its boxes pull.
+    pub stacks: &'static [&'static str],
     /// In order. The first brings the box up; the others need it.
     pub checks: &'static [Check],
 }
@@ -67,11 +69,7 @@ pub fn run(setup: &Setup, stories: &[Story], arguments: &Arguments, jobs: usize)
             }));
         }
     }
-    let wanted: BTreeSet<&str> = stories
-        .iter()
-        .filter(|story| senders.keys().any(|name| belongs(name, story.name)))
-        .map(|story| story.name)
-        .collect();
+    let wanted = wanted(stories, arguments).map(|story| story.name).collect();
     let arguments = Arguments { test_threads: Some(1), ..arguments.clone() };
     let board = Board::new(stories, &wanted);
     thread::scope(|scope| {
@@ -88,8 +86,22 @@ pub fn run(setup: &Setup, stories: &[Story], arguments: &Arguments, jobs: usize)
     })
 }
 
-fn belongs(name: &str, story: &str) -> bool {
-    name.split_once("::").is_some_and(|(head, _)| head == story)
+/// Stories of which at least one check is selected.
+fn wanted<'a>(
+    stories: &'a [Story],
+    arguments: &'a Arguments,
+) -> impl Iterator<Item = &'a Story> + 'a {
+    stories.iter().filter(|story| {
+        story
+            .checks
+            .iter()
+            .any(|(check, _)| selected(arguments, &format!("{}::{check}", story.name)))
+    })
+}
+
+/// Stacks whose images the selected stories pull.
+pub fn stacks(stories: &[Story], arguments: &Arguments) -> BTreeSet<&'static str> {
+    wanted(stories, arguments).flat_map(|story| story.stacks).copied().collect()
 }
 
 /// The rule of libtest, so that a box is only brought up when one of its checks is wanted.
@@ -222,9 +234,9 @@ mod tests {
     use super::*;
 
     const STORIES: &[Story] = &[
-        Story { name: "compare", after: &["a", "b"], checks: &[] },
-        Story { name: "a", after: &[], checks: &[] },
-        Story { name: "b", after: &[], checks: &[] },
+        Story { name: "compare", after: &["a", "b"], stacks: &[], checks: &[] },
+        Story { name: "a", after: &[], stacks: &["core"], checks: &[("x", |_| Ok(()))] },
+        Story { name: "b", after: &[], stacks: &["core", "media"], checks: &[("y", |_| Ok(()))] },
     ];
 
     #[test]
@@ -244,6 +256,14 @@ mod tests {
         assert_eq!(board.next().unwrap().name, "b");
         board.over("b");
         assert_eq!(board.next().unwrap().name, "compare");
+    }
+
+    #[test]
+    fn only_what_is_selected_needs_images() {
+        let stacks = |filter: &str| super::stacks(STORIES, &Arguments::from_iter(["x", filter]));
+        assert_eq!(stacks("a::"), ["core"].into());
+        assert_eq!(stacks("::"), ["core", "media"].into());
+        assert_eq!(stacks("none"), [].into());
     }
 
     #[test]

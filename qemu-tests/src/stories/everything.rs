@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Every stack of the catalogue.
-const STACKS: &[&str] =
+pub const STACKS: &[&str] =
     &["core", "infrastructure", "media", "productivity", "monitoring", "backup"];
 
 /// A box with all of it, downloads through a VPN.

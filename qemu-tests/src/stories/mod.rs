@@ -18,6 +18,7 @@ const USUAL: &[Story] = &[
     Story {
         name: "install.seabios",
         after: &[],
+        stacks: &["core"],
         checks: &[
             ("comes-up-unattended", install::on_seabios),
             ("every-step-is-good", install::every_step_is_good),
@@ -46,6 +47,7 @@ const USUAL: &[Story] = &[
     Story {
         name: "install.ovmf-secureboot",
         after: &[],
+        stacks: &["core"],
         checks: &[
             ("comes-up-unattended", install::on_secure_boot),
             ("secure-boot-is-enforced", install::secure_boot_is_enforced),
@@ -58,6 +60,7 @@ const USUAL: &[Story] = &[
     Story {
         name: "cut.seabios",
         after: &[],
+        stacks: &["core"],
         checks: &[
             ("in-the-middle-of-images", cut::in_images),
             ("in-the-middle-of-stacks", cut::in_stacks),
@@ -71,6 +74,7 @@ const USUAL: &[Story] = &[
     Story {
         name: "seed.none",
         after: &[],
+        stacks: &["core"],
         checks: &[
             ("waits-and-says-where", waits::on_seabios),
             ("goes-on-from-a-snapshot", waits::goes_on_from_a_snapshot),
@@ -80,11 +84,13 @@ const USUAL: &[Story] = &[
     Story {
         name: "seed.none-ovmf",
         after: &[],
+        stacks: &["core"],
         checks: &[("waits-and-says-where", waits::on_ovmf)],
     },
     Story {
         name: "seed.wrong",
         after: &[],
+        stacks: &["core"],
         checks: &[
             ("is-refused-with-its-place", wrong_seed::is_refused),
             ("is-shown-on-the-console", wrong_seed::is_shown_on_the_console),
@@ -96,6 +102,7 @@ const USUAL: &[Story] = &[
     Story {
         name: "identity.two-boxes",
         after: &["install.seabios", "install.ovmf-secureboot", "cut.seabios"],
+        stacks: &["core"],
         checks: &[("differ-in-every-identifier", identity::two_boxes_differ)],
     },
 ];
@@ -104,6 +111,7 @@ const USUAL: &[Story] = &[
 const SLOW: &[Story] = &[Story {
     name: "everything.seabios",
     after: &[],
+    stacks: everything::STACKS,
     checks: &[
         ("comes-up-unattended", everything::on_seabios),
         ("every-step-is-good", install::every_step_is_good),
