@@ -78,6 +78,10 @@ enum Verb {
     /// Renew the certificate of the box's own authority; run by homelab-renew.timer
     #[command(hide = true)]
     Renew,
+    /// Give services their network again when the container that it belongs to was started anew;
+    /// run by homelab-rejoin.service
+    #[command(hide = true)]
+    Rejoin,
 }
 
 /// What a wrong command line exits with: 2, which is usual, is the wrong seed's.
@@ -109,6 +113,7 @@ pub fn main() -> u8 {
         Verb::Authority => status::authority(&host),
         Verb::Install => Ok(install(host)),
         Verb::Renew => day_two::renew(&host),
+        Verb::Rejoin => day_two::rejoin(&host),
     })
 }
 

@@ -117,6 +117,50 @@ pub fn renew(host: &Host) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Between two looks at the services that use another container's network.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// Gives services their network again, for as long as the box runs: Docker does not follow a
+/// container that was started anew, such as the VPN's, and does not try again after a reboot when
+/// the VPN was not there yet.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn rejoin(host: &Host) -> Result<u8, Failure> {
+    let mut last = String::new();
+    loop {
+        let trouble =
+            rejoin_once(host)?.err().map(|failure| failure.to_string()).unwrap_or_default();
+        // What does not pass is said once.
+        if trouble != last && !trouble.is_empty() {
+            say(&format!("{trouble}\n"));
+        }
+        last = trouble;
+        host.clock.sleep(LOOK);
+    }
+}
+
+/// One look. The inner failure may pass.
+fn rejoin_once(host: &Host) -> Result<Result<bool, engine::Failure>, Failure> {
+    let journal = Journal::load(host)
+        .map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))?;
+    let Some(journal) = journal.filter(|journal| journal.complete) else { return Ok(Ok(false)) };
+    // Whoever is at work on the box looks for it too.
+    let Ok(_lock) = lock::take(host, "rejoin") else { return Ok(Ok(false)) };
+    Ok(engine::rejoin(&journal.plan, &context(host), &mut Notes))
+}
+
+/// Tells what is being done, a line each.
+struct Notes;
+
+impl Sink for Notes {
+    fn event(&mut self, event: &Event) {
+        if let Event::Progress { note, .. } = event {
+            say(&format!("{note}\n"));
+        }
+    }
+}
+
 /// Says so plainly if whoever asks is not root.
 ///
 /// # Errors

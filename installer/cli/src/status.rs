@@ -280,6 +280,7 @@ mod tests {
             health: None,
             started: 1,
             restarts: 0,
+            astray: false,
         };
         assert_eq!(state(Some(&container), true), "asleep");
         assert_eq!(state(Some(&container), false), "stopped");

@@ -29,7 +29,7 @@ use crate::{
     redact::Redactor,
     scene::{Progress, Scene},
     state::{Kept as _, Pinned},
-    steps::{Holding, doing},
+    steps::{Holding, doing, stack},
 };
 
 /// Carries out the plan and tells the sink.
@@ -67,6 +67,25 @@ pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
         }
     }
     Ok(false)
+}
+
+/// Looks at the services that use another container's network, and makes those anew that have lost
+/// it; whether there were any.
+///
+/// # Errors
+/// The engine does not answer, or Compose cannot make them.
+pub fn rejoin(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Result<bool, Failure> {
+    let scene = Scene::new(context, plan);
+    let mut any = false;
+    for step in &plan.steps {
+        let Action::Stack(stack) = &step.action else { continue };
+        if stack.services.iter().any(|service| service.network_of.is_some()) {
+            let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+            let mut progress = Progress::new(&step.id, sink);
+            any |= stack::Doer(stack).rejoin(&scene, &mut progress).map_err(failed)?;
+        }
+    }
+    Ok(any)
 }
 
 /// What is known about a step so far.

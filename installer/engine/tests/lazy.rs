@@ -100,6 +100,7 @@ fn plan(purpose: &str) -> Plan {
         deadline: 60,
         lazy: true,
         configuration: Digest::of(""),
+        network_of: None,
         setup: vec![setup],
     };
     let stack = StackWish {

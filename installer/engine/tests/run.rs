@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use engine::{Context, Journal, Listener, Silence};
 use host::{
-    containers::Health,
+    containers::{Container, Health},
     fake::{self, FakeContainers, FakeHost},
 };
 use model::{
@@ -277,6 +277,7 @@ fn plan_of_one_service(bench: &Bench) -> Plan {
         deadline: 60,
         lazy: false,
         configuration: Digest::of(""),
+        network_of: None,
         setup: Vec::new(),
     };
     let stack = StackWish {
@@ -334,6 +335,7 @@ fn what_the_health_of_a_service_waits_for_is_done_before_it() {
         deadline: 60,
         lazy: false,
         configuration: Digest::of(""),
+        network_of: None,
         setup: vec![setup],
     };
     let stack = StackWish {
@@ -360,4 +362,27 @@ fn what_the_health_of_a_service_waits_for_is_done_before_it() {
     assert!(claims >= 2, "{commands:?}");
     let containers = bench.fake.host().containers.project("media").unwrap();
     assert_eq!(containers[0].health, Some(Health::Healthy));
+}
+
+#[test]
+fn a_container_that_lost_its_network_is_made_anew_and_no_other() {
+    let bench = Bench::new();
+    let mut plan = plan_of_one_service(&bench);
+    let context = bench.context();
+    let lost = Container { astray: true, ..FakeContainers::running("traefik") };
+    bench.fake.containers.set_project("core", vec![lost]);
+    // Of a service with a network of its own nothing is asked.
+    assert!(!engine::rejoin(&plan, &context, &mut Silence).unwrap());
+    let Action::Stack(stack) = &mut plan.steps[0].action else { panic!("no stack") };
+    stack.services[0].network_of = Some("gluetun".to_owned());
+    assert!(engine::rejoin(&plan, &context, &mut Silence).unwrap());
+    assert_eq!(
+        bench.fake.runner.commands(),
+        ["docker compose --project-name core --project-directory /opt/stacks/core --file \
+          /opt/stacks/core/compose.yaml up --detach --pull never --no-deps --force-recreate traefik"]
+    );
+    bench.fake.runner.forget();
+    bench.fake.containers.set_project("core", vec![FakeContainers::running("traefik")]);
+    assert!(!engine::rejoin(&plan, &context, &mut Silence).unwrap());
+    assert!(bench.fake.runner.commands().is_empty());
 }

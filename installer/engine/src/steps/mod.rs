@@ -13,7 +13,7 @@ mod network;
 mod networks;
 mod render;
 mod secrets;
-mod stack;
+pub(crate) mod stack;
 mod storage;
 
 use model::plan::Action;

@@ -72,6 +72,7 @@ impl Doing for Doer<'_> {
     }
 
     fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
+        self.rejoin(scene, progress)?;
         let before = self.ids(scene)?;
         let mut told = wait::Told::default();
         if self.0.services.iter().any(|service| service.lazy) {
@@ -149,6 +150,23 @@ impl Doer<'_> {
                 self.0.folder
             )),
         })
+    }
+
+    /// Makes those containers anew that lost the network of the container that they use. Whether
+    /// there were any.
+    pub(crate) fn rejoin(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<bool> {
+        let containers = scene.host().containers.project(&self.0.name)?;
+        let astray: Vec<&str> =
+            containers.iter().filter(|c| c.astray).map(|c| &*c.service).collect();
+        if astray.is_empty() {
+            return Ok(false);
+        }
+        progress.note(format!("giving {} its network again", astray.join(", ")));
+        // A start would look for the old owner's id.
+        let up = ["up", "--detach", "--pull", "never", "--no-deps", "--force-recreate"];
+        let told = &mut wait::Told::default();
+        self.up(scene, self.compose().args(up).args(astray), told, progress)?;
+        Ok(true)
     }
 
     /// Service to container id.
@@ -237,6 +255,8 @@ enum Standing {
     Coming,
     /// The engine starts it again and again.
     Looping,
+    /// It has no network and finds none by itself.
+    Astray,
 }
 
 /// So many restarts are no bad start any more.
@@ -246,7 +266,9 @@ impl Standing {
     fn of(service: &ServiceWish, container: &Container) -> Self {
         let sleeps = service.lazy && !container.running;
         let healthy = matches!(container.health, None | Some(Health::Healthy));
-        if sleeps || container.running && healthy {
+        if container.astray {
+            Self::Astray
+        } else if sleeps || container.running && healthy {
             Self::Good
         } else if container.restarts >= LOOP {
             Self::Looping
@@ -259,6 +281,9 @@ impl Standing {
 /// `is starting`, `exited with 1 after 5 restarts`…
 fn describe(container: &Container) -> String {
     let state = match (container.running, container.health, container.exit) {
+        _ if container.astray => {
+            return "lost the network of the container that it uses".to_owned();
+        }
         (true, Some(Health::Unhealthy), _) => "is unhealthy".to_owned(),
         (true, Some(Health::Starting), _) => "is not healthy yet".to_owned(),
         (true, _, _) => "is running".to_owned(),

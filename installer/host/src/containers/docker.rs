@@ -259,7 +259,7 @@ impl Containers for Docker {
         let filters: HashMap<String, Vec<String>> =
             filters.into_iter().map(|(key, values)| (key.to_owned(), values)).collect();
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let found = self.ask(
+        let mut found = self.ask(
             || format!("look at the containers of {project}"),
             |client| {
                 Box::pin(async move {
@@ -268,17 +268,23 @@ impl Containers for Docker {
                         let id = listed.id.unwrap_or_default();
                         let look = client.inspect_container(&id, None::<InspectContainerOptions>);
                         // It may have gone since it was listed.
-                        if let Some(container) = optional(look.await)? {
-                            found.push(container);
-                        }
+                        let Some(container) = optional(look.await)? else { continue };
+                        let owner = match owner_of_network(&container) {
+                            Some(owner) => {
+                                let look = None::<InspectContainerOptions>;
+                                optional(client.inspect_container(owner, look).await)?
+                            }
+                            None => None,
+                        };
+                        let astray = is_astray(&container, owner.as_ref());
+                        found.push(Container { astray, ..self::container(container) });
                     }
                     Ok(found)
                 })
             },
         )?;
-        let mut containers: Vec<Container> = found.into_iter().map(container).collect();
-        containers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(containers)
+        found.sort_by(|a: &Container, b| a.name.cmp(&b.name));
+        Ok(found)
     }
 
     fn logs(&self, container: &str, lines: usize) -> Result<String> {
@@ -421,6 +427,35 @@ fn container(found: ContainerInspectResponse) -> Container {
         health: health(&state),
         started: started(&state),
         restarts: found.restart_count.and_then(|count| count.try_into().ok()).unwrap_or(0),
+        astray: false,
+    }
+}
+
+/// Id of the container whose network this one uses; the engine has written it there in place of
+/// the name when it made this one.
+fn owner_of_network(container: &ContainerInspectResponse) -> Option<&str> {
+    container.host_config.as_ref()?.network_mode.as_ref()?.strip_prefix("container:")
+}
+
+/// Has it lost the network that it uses? The engine joins it once, at the start: it does not
+/// follow the owner, and does not try again when the owner was not there yet.
+fn is_astray(
+    container: &ContainerInspectResponse,
+    owner: Option<&ContainerInspectResponse>,
+) -> bool {
+    if owner_of_network(container).is_none() {
+        return false;
+    }
+    let Some(owner) = owner.and_then(|owner| owner.state.as_ref()) else { return true };
+    let Some(own) = &container.state else { return false };
+    if owner.running != Some(true) {
+        // It comes back, and is looked at then.
+        return false;
+    }
+    if own.running == Some(true) {
+        started(own) < started(owner)
+    } else {
+        own.error.as_ref().is_some_and(|error| !error.is_empty())
     }
 }
 

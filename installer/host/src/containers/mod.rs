@@ -168,6 +168,9 @@ pub struct Container {
     pub started: i64,
     /// How often the engine restarted it.
     pub restarts: u64,
+    /// It uses the network of another container and has lost it: that one is gone, was started
+    /// anew since, or did not run yet when this one should have started.
+    pub astray: bool,
 }
 
 /// Result of a container's health check.

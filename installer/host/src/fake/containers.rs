@@ -123,6 +123,7 @@ impl FakeContainers {
             health: None,
             started: 1_795_379_580,
             restarts: 0,
+            astray: false,
         }
     }
 

@@ -332,6 +332,9 @@ pub struct ServiceWish {
     /// Digest of the rendered files that it reads at its start only; when it differs from what
     /// the running container was started with, the container is restarted.
     pub configuration: Digest,
+    /// The service whose network it uses, if it has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_of: Option<String>,
     /// What is done inside its container once it is healthy, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup: Vec<Setup>,

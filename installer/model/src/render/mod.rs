@@ -242,6 +242,10 @@ pub fn render(deployment: &Deployment<'_>) -> Result<Rendered, RenderError> {
                 deadline: service.wish.deadline.unwrap_or(DEADLINE),
                 lazy: deployment.is_lazy(service),
                 configuration,
+                network_of: service
+                    .network_of()
+                    .filter(|_| !deployment.is_detached(service))
+                    .map(str::to_owned),
                 setup: service.wish.setup.clone(),
             });
         }

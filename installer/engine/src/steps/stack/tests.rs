@@ -11,12 +11,20 @@ fn container() -> Container {
         health: Some(Health::Healthy),
         started: 100,
         restarts: 0,
+        astray: false,
     }
 }
 
 fn service(lazy: bool) -> ServiceWish {
     let configuration = model::Digest::of("");
-    ServiceWish { name: "traefik".into(), deadline: 60, lazy, configuration, setup: Vec::new() }
+    ServiceWish {
+        name: "traefik".into(),
+        deadline: 60,
+        lazy,
+        configuration,
+        network_of: None,
+        setup: Vec::new(),
+    }
 }
 
 #[test]
@@ -25,6 +33,7 @@ fn healthy_running_or_asleep_is_good() {
     let plain = Container { health: None, ..container() };
     let starting = Container { health: Some(Health::Starting), ..container() };
     let stopped = Container { running: false, exit: Some(137), ..container() };
+    let astray = Container { astray: true, ..container() };
     let looping = Container { running: false, exit: Some(1), restarts: 5, ..container() };
     for (container, awake, asleep) in [
         (&well, Standing::Good, Standing::Good),
@@ -32,6 +41,7 @@ fn healthy_running_or_asleep_is_good() {
         (&starting, Standing::Coming, Standing::Coming),
         (&stopped, Standing::Coming, Standing::Good),
         (&looping, Standing::Looping, Standing::Good),
+        (&astray, Standing::Astray, Standing::Astray),
     ] {
         assert_eq!(Standing::of(&service(false), container), awake, "{container:?}");
         assert_eq!(Standing::of(&service(true), container), asleep, "lazy {container:?}");
@@ -43,8 +53,10 @@ fn states_are_told_in_words() {
     let stopped = Container { running: false, exit: Some(1), restarts: 3, ..container() };
     let created = Container { running: false, exit: Some(0), started: 0, ..container() };
     let unhealthy = Container { health: Some(Health::Unhealthy), restarts: 1, ..container() };
+    let astray = Container { astray: true, ..container() };
     assert_eq!(describe(&container()), "is running");
     assert_eq!(describe(&stopped), "exited with 1 after 3 restarts");
     assert_eq!(describe(&created), "was never started");
     assert_eq!(describe(&unhealthy), "is unhealthy after 1 restart");
+    assert_eq!(describe(&astray), "lost the network of the container that it uses");
 }

@@ -105,7 +105,7 @@ pub(super) fn until_healthy(
                 Standing::Looping => {
                     return Err(self::told(container, "it does not stay up", scene));
                 }
-                Standing::Coming => {}
+                Standing::Coming | Standing::Astray => {}
             }
             if container.running {
                 down_since.remove(&service.name);
