@@ -1,11 +1,16 @@
-//! The reference of the seed tells every key as the table of keys has it.
+//! The references tell every key: of the seed as the table of keys has it, of the catalogue by name.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 #![allow(clippy::disallowed_methods, reason = "it reads the page")]
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use model::seed::keys::{KEYS, Key, Kind, Need};
+use model::{
+    catalogue::wish,
+    secret::Notation,
+    seed::keys::{KEYS, Key, Kind, Need},
+};
+use serde::de::DeserializeOwned;
 
 fn kind(key: &Key) -> String {
     let list = |words: &[&str]| {
@@ -33,10 +38,78 @@ fn need(key: &Key) -> String {
     }
 }
 
+fn page(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// Names that a type reads, or words that one knows: its refusal of another one lists them.
+fn names<T: DeserializeOwned>(wrong: &str) -> Vec<String> {
+    let Err(error) = serde_yaml_ng::from_str::<T>(wrong) else { panic!("`{wrong}` was read") };
+    let error = error.to_string();
+    let (_, known) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
+    known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The words of a text; hyphens and underscores belong to them.
+fn split(text: &str) -> Vec<&str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).collect()
+}
+
+fn keys<T: DeserializeOwned>() -> Vec<String> {
+    names::<T>("no-such-key: 1")
+}
+
+fn choices<T: DeserializeOwned>() -> Vec<String> {
+    names::<T>("no-such-word")
+}
+
+#[test]
+fn the_page_of_the_catalogue_has_every_key() {
+    let page = page("catalogue.md");
+    let row = |key: &str| page.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+    let mut missing = Vec::new();
+    for key in keys::<wish::ServiceWish>() {
+        missing.extend(row(&key).is_none().then_some(key));
+    }
+    for (key, below) in [
+        ("access", choices::<wish::Access>()),
+        ("access_exceptions", keys::<wish::AccessException>()),
+        ("oidc", [keys::<wish::Oidc>(), choices::<wish::TokenAuth>()].concat()),
+        ("oidc_provider", keys::<wish::OidcProvider>()),
+        ("lazy", [keys::<wish::LazyWish>(), choices::<wish::LazyWait>()].concat()),
+        ("backup", keys::<wish::Backup>()),
+        ("monitor", keys::<wish::Monitor>()),
+        ("scrape", keys::<wish::Scrape>()),
+        ("setup", keys::<wish::Setup>()),
+        ("files", [keys::<wish::ConfigurationFile>(), choices::<wish::Reading>()].concat()),
+        ("certificate", keys::<wish::CertificateFiles>()),
+        ("artefacts", keys::<wish::ArtefactMount>()),
+        ("publishes", [keys::<wish::Publish>(), choices::<wish::PublishKind>()].concat()),
+    ] {
+        assert!(!below.is_empty(), "`{key}` has nothing below it");
+        let words = split(row(key).unwrap_or_default());
+        let absent = below.into_iter().filter(|name| !words.contains(&name.as_str()));
+        missing.extend(absent.map(|name| format!("{key}.{name}")));
+    }
+    // Below the table: what a stack may say, and how its secrets come to be.
+    let top = page.split("At the top of the file").nth(1).unwrap_or_default();
+    let words = split(top.split("\n## ").next().unwrap_or_default());
+    for name in [
+        keys::<wish::StackWish>(),
+        names::<wish::StackWish>("secrets: {one: {no-such-word: 1}}"),
+        choices::<Notation>(),
+    ]
+    .concat()
+    {
+        missing.extend((!words.contains(&name.as_str())).then_some(name));
+    }
+    assert!(missing.is_empty(), "docs/src/reference/catalogue.md lacks {}", missing.join(", "));
+}
+
 #[test]
 fn the_page_has_every_key() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference/seed.md");
-    let page = fs::read_to_string(page).unwrap();
+    let page = page("seed.md");
     let mut missing = String::new();
     for key in KEYS {
         let row = format!("| `{}` | {} | {} | {} |", key.path, kind(key), need(key), key.about);

@@ -16,6 +16,7 @@ mod context;
 mod files;
 mod labels;
 mod login;
+pub mod pages;
 pub(crate) mod schedule;
 pub mod variables;
 
