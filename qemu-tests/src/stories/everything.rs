@@ -10,7 +10,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::{
-    installed::Installed, machine::firmware::Firmware, scene::Scene, seed::Wish, world::GATEWAY,
+    installed::Installed,
+    machine::firmware::Firmware,
+    scene::Scene,
+    seed::Wish,
+    stories::{probe, wired},
+    world::GATEWAY,
 };
 
 /// Every stack of the catalogue.
@@ -153,7 +158,12 @@ pub fn start_page_lists_every_url(scene: &mut Scene<'_>) -> Result<()> {
 
 /// Accounts are there before the first visitor is.
 pub fn nothing_is_unclaimed(scene: &mut Scene<'_>) -> Result<()> {
-    let ssh = &scene.installed()?.ssh;
+    let installed = scene.installed()?;
+    for (service, port) in [("nextcloud", 80), ("gitea", 3000)] {
+        let said = wired::fetch(installed, service, &format!("{port}/.stand-in/claim"), "")?;
+        ensure!(said.trim() == "claimed", "{service} says {said}");
+    }
+    let ssh = &installed.ssh;
     let said = ssh.sudo("docker exec dockge curl -fsS http://127.0.0.1:5001/stand-in/unclaimed")?;
     ensure!(said.trim() == "false", "dockge says {said}");
     let said =
@@ -238,6 +248,24 @@ pub fn backup_was_made(scene: &mut Scene<'_>) -> Result<()> {
         .with_context(|| format!("restic says {said}"))?;
     ensure!(snapshots.as_array().is_some_and(|all| !all.is_empty()), "no snapshot: {said}");
     ensure!(said.contains("/etc/homelab"), "the settings are in no snapshot: {said}");
+    Ok(())
+}
+
+/// WordPress, which anybody may see, once the plugin that the image lacks is there.
+pub fn public_site_sleeps_and_wakes(scene: &mut Scene<'_>) -> Result<()> {
+    probe::put_plugin(scene)?;
+    let installed = scene.installed()?;
+    let report = installed.apply()?;
+    ensure!(report.exit == 0, "with the plugin: {report:?}");
+    probe::sleeps_and_wakes(installed, "wordpress", "wp-content")
+}
+
+/// What everything takes, told by the box itself, against what it may take.
+pub fn memory_is_told(scene: &mut Scene<'_>) -> Result<()> {
+    let installed = scene.installed()?;
+    let table = installed.ssh.sudo("homelab status --memory")?;
+    table.lines().for_each(|line| scene.note(line));
+    ensure!(table.contains("jellyfin") && table.contains("MiB"), "no memory in:\n{table}");
     Ok(())
 }
 

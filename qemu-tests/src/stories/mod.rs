@@ -9,6 +9,7 @@ mod probe;
 mod repeat;
 mod secrets;
 mod waits;
+mod wired;
 mod wrong_seed;
 
 use crate::run::Story;
@@ -126,7 +127,19 @@ const SLOW: &[Story] = &[Story {
         ("no-download-passes-the-vpn-by", everything::no_way_out_without_the_vpn),
         ("a-backup-was-made", everything::backup_was_made),
         ("a-killed-container-comes-back", everything::killed_container_comes_back),
+        ("no-target-of-prometheus-is-down", wired::no_target_is_down),
+        ("alerts-have-a-way-out", wired::alerts_have_a_way_out),
+        ("logs-are-found-by-their-labels", wired::logs_are_found),
+        ("grafana-sees-its-sources", wired::grafana_sees_its_sources),
+        ("uptime-kuma-watches-everything", wired::uptime_kuma_watches_everything),
+        ("databases-are-out-of-reach", wired::databases_are_out_of_reach),
+        ("the-matrix-is-what-a-stranger-sees", wired::matrix_is_what_a_stranger_sees),
         ("a-second-apply-changes-nothing", repeat::second_apply),
+        ("a-public-site-sleeps-and-wakes", everything::public_site_sleeps_and_wakes),
+        ("memory-is-told", everything::memory_is_told),
+        ("a-reboot-brings-everything-back", repeat::reboot),
+        ("every-service-is-well-after-it", everything::every_service_is_well),
+        ("downloads-pass-the-vpn-after-it", everything::no_way_out_without_the_vpn),
     ],
 }];
 

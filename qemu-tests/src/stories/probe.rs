@@ -16,10 +16,8 @@ const STACK: &str = include_str!("../../fixtures/probe-stack/compose.yaml");
 /// Deploys the probe stack as an owner does: a folder in their own stacks, the plugin that the
 /// image lacks, then `homelab apply`.
 pub fn deploy(scene: &mut Scene<'_>) -> Result<()> {
-    let plugin = scene.setup.images.plugin.clone();
+    put_plugin(scene)?;
     let installed = scene.installed()?;
-    let target = format!("{}/{PLUGIN}", paths::OWN_ARTEFACTS);
-    installed.ssh.copy_folder(&plugin, &target)?;
     let file = format!("{}/probe/compose.yaml", paths::OWN_STACKS);
     installed.ssh.write(&file, "0644", STACK.as_bytes())?;
     let report = installed.apply()?;
@@ -28,6 +26,13 @@ pub fn deploy(scene: &mut Scene<'_>) -> Result<()> {
     let outcome = step.map(|step| &step.outcome);
     ensure!(outcome == Some(&Outcome::Changed), "stacks/probe: {outcome:?}");
     Ok(())
+}
+
+/// Puts the plugin that the image lacks where its owner would.
+pub fn put_plugin(scene: &mut Scene<'_>) -> Result<()> {
+    let plugin = scene.setup.images.plugin.clone();
+    let target = format!("{}/{PLUGIN}", paths::OWN_ARTEFACTS);
+    scene.installed()?.ssh.copy_folder(&plugin, &target)
 }
 
 /// How the probe's own answer begins, which no redirect and no waiting page holds.
@@ -107,35 +112,40 @@ fn logged_in(installed: &Installed) -> Result<Browser> {
 
 /// Sleeps, wakes when somebody asks, and sleeps again when nobody does.
 pub fn lazy_service(scene: &mut Scene<'_>) -> Result<()> {
-    let installed = scene.installed()?;
-    must_become(installed, false)?;
-    let url = installed.url("probe-lazy");
+    sleeps_and_wakes(scene.installed()?, "probe-lazy", BODY)
+}
+
+/// The container of this name, which has a URL of the same name that shows `body` to anybody.
+pub fn sleeps_and_wakes(installed: &Installed, container: &str, body: &str) -> Result<()> {
+    must_become(installed, container, false)?;
+    let url = installed.url(container);
     let browser = installed.browser()?;
     let first = browser.get(&url)?;
     ensure!(first.status < 500, "{url}: {first:?}");
-    ensure!(!first.body.contains(BODY), "{url} was awake already: {first:?}");
+    ensure!(!first.body.contains(body), "{url} was awake already: {first:?}");
     let deadline = Instant::now() + Duration::from_secs(240);
     loop {
         let answer = browser.get(&url)?;
-        if answer.status == 200 && answer.body.contains(BODY) {
+        if answer.status == 200 && answer.body.contains(body) {
             break;
         }
         ensure!(Instant::now() < deadline, "{url} never woke: {answer:?}");
         std::thread::sleep(Duration::from_secs(2));
     }
-    ensure!(is_running(installed)?, "it answered, but no container runs");
-    must_become(installed, false).context("nobody asked for it any more")
+    ensure!(is_running(installed, container)?, "it answered, but no container runs");
+    must_become(installed, container, false).context("nobody asked for it any more")
 }
 
-fn is_running(installed: &Installed) -> Result<bool> {
-    let said = installed.ssh.sudo("docker inspect -f \"{{.State.Running}}\" probe-lazy")?;
+fn is_running(installed: &Installed, container: &str) -> Result<bool> {
+    let look = format!("docker inspect -f \"{{{{.State.Running}}}}\" {container}");
+    let said = installed.ssh.sudo(&look)?;
     Ok(said.trim() == "true")
 }
 
-fn must_become(installed: &Installed, running: bool) -> Result<()> {
+fn must_become(installed: &Installed, container: &str, running: bool) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(420);
-    while is_running(installed)? != running {
-        ensure!(Instant::now() < deadline, "probe-lazy is still running: {}", !running);
+    while is_running(installed, container)? != running {
+        ensure!(Instant::now() < deadline, "{container} is still running: {}", !running);
         std::thread::sleep(Duration::from_secs(3));
     }
     Ok(())
