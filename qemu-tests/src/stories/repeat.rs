@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use model::report::{Outcome, Verdict};
 
-use crate::{installed::Installed, scene::Scene};
+use crate::{
+    installed::{Installed, MEMORY},
+    scene::Scene,
+};
 
 /// `homelab apply` on an installed box finds that everything holds already.
 pub fn second_apply(scene: &mut Scene<'_>) -> Result<()> {
@@ -38,12 +41,13 @@ pub fn reboot(scene: &mut Scene<'_>) -> Result<()> {
     scene.note("reboots");
     let installed = scene.installed()?;
     installed.reboot()?;
-    let deadline = Instant::now() + Duration::from_secs(600);
+    let patience = if installed.machine.memory() > MEMORY { 2400 } else { 600 };
+    let deadline = Instant::now() + Duration::from_secs(patience);
     loop {
         match everything_is_back(installed) {
             Ok(()) => break,
             Err(error) if Instant::now() > deadline => {
-                return Err(error.context("ten minutes after a reboot"));
+                return Err(error.context(format!("{patience} s after a reboot")));
             }
             Err(_) => std::thread::sleep(Duration::from_secs(3)),
         }

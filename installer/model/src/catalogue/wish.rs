@@ -19,6 +19,8 @@ pub struct StackWish {
     pub about: Option<String>,
     /// Stacks that must be up before; `core` always is.
     pub needs: Vec<String>,
+    /// Starts after all others: it works on what they have made.
+    pub last: bool,
     /// How the files below `./secrets` come to be, by their name.
     #[serde(with = "serde_yaml_ng::with::singleton_map_recursive")]
     pub secrets: BTreeMap<String, SecretSourceWish>,

@@ -116,6 +116,7 @@ fn order<'a>(
         };
         ordered.push(waiting.remove(ready));
     }
+    ordered.sort_by_key(|stack| stack.wish.last);
     ordered
 }
 
