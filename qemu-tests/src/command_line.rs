@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use libtest_mimic::Arguments;
 
 use crate::{
+    checkers::{self, Bench},
     fixtures::{self, authority::Authority, registry::Registry},
     guest::Key,
     run,
@@ -32,6 +33,8 @@ struct CommandLine {
 enum Verb {
     /// Runs scenarios on virtual machines
     Run(Run),
+    /// Takes every rendered file to the checker of its owner
+    Checkers(Checkers),
     /// Makes the container images that the boxes pull, and says which are real
     Fixtures,
     /// Makes one of these images as a registry's folder, to try it by hand
@@ -72,6 +75,19 @@ struct Run {
     rest: Vec<String>,
 }
 
+#[derive(Args)]
+struct Checkers {
+    /// Where the image builder keeps Debian
+    #[arg(long, default_value = "build/cache/base")]
+    base: PathBuf,
+    /// Where results go, one folder a check
+    #[arg(long, default_value = "build/qemu-tests/checkers")]
+    results: PathBuf,
+    /// As for `cargo test`: a filter, --list, --exact, --skip NAME
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
 /// Reads the command line and does what it says; the exit status.
 ///
 /// # Errors
@@ -79,6 +95,7 @@ struct Run {
 pub fn main() -> Result<i32> {
     match CommandLine::parse().verb {
         Verb::Run(options) => machines(&options),
+        Verb::Checkers(options) => checked(&options),
         Verb::Fixtures => {
             let made = fixtures::ensure(
                 Path::new("."),
@@ -96,9 +113,34 @@ pub fn main() -> Result<i32> {
     }
 }
 
+/// Words as for `cargo test`.
+fn arguments(rest: &[String]) -> Arguments {
+    Arguments::from_iter(std::iter::once("qemu-tests".to_owned()).chain(rest.iter().cloned()))
+}
+
+/// reqwest was built without a default.
+fn provide_cryptography() -> Result<()> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        bail!("another provider of cryptography was installed before");
+    }
+    Ok(())
+}
+
+fn checked(options: &Checkers) -> Result<i32> {
+    tools::must_be_there(tools::CHECKERS)?;
+    // Outside the enclosure, where there is a network to fetch from; inside it is only found.
+    let bench = Bench::open(Path::new("."), &options.base, &options.results)?;
+    if let Some(status) = world::enclosed()? {
+        return Ok(status);
+    }
+    provide_cryptography()?;
+    world::loopback()?;
+    let conclusion = checkers::run(bench, &arguments(&options.rest))?;
+    Ok(if conclusion.has_failed() { 1 } else { 0 })
+}
+
 fn machines(options: &Run) -> Result<i32> {
-    let words = std::iter::once("qemu-tests".to_owned()).chain(options.rest.iter().cloned());
-    let arguments = Arguments::from_iter(words);
+    let arguments = arguments(&options.rest);
     let stories = stories::all(options.all);
     if arguments.list {
         run::list(&stories, &arguments);
@@ -115,10 +157,7 @@ fn machines(options: &Run) -> Result<i32> {
         return Ok(status);
     }
     made.truths.iter().for_each(|line| println!("{line}"));
-    // reqwest was built without a default.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        bail!("another provider of cryptography was installed before");
-    }
+    provide_cryptography()?;
     fs::create_dir_all(&options.results).context("cannot make the folder for results")?;
     let results = options.results.canonicalize().context("cannot find the results")?;
     let world = World::build(&results.join("world"))?;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! qemu-tests run [FILTER]      scenarios on virtual machines, as `cargo test` would name them
+//! qemu-tests checkers [FILTER] rendered files before the programs that read them
 //! qemu-tests suite             every layer of tests, and their sum
 //! ```
 #![allow(
@@ -11,6 +12,7 @@
     reason = "a test program talks to its terminal and ends with a status"
 )]
 
+mod checkers;
 mod command_line;
 mod fixtures;
 mod guest;

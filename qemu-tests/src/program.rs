@@ -225,6 +225,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its exit status, if it has ended; -1 for a signal.
     pub fn ended(&mut self) -> Option<i32> {
         self.child.try_wait().ok().flatten().map(|status| status.code().unwrap_or(-1))

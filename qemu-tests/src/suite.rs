@@ -77,17 +77,28 @@ const LAYERS: &[Layer] = &[
         reading: Reading::TestResults,
         program: |_| Ok(cargo(&["test", "--workspace", "--no-fail-fast"])),
     },
+    Layer {
+        name: "checkers",
+        reading: Reading::TestResults,
+        program: |options| {
+            Ok(own()?.arg("checkers").arg("--results").arg(options.results.join("checkers")))
+        },
+    },
     Layer { name: "image-twice", reading: Reading::OneQuestion, program: image_twice },
     Layer {
         name: "machines",
         reading: Reading::TestResults,
         program: |options| {
-            let own = std::env::current_exe().context("cannot find this program")?;
             let slow: &[&str] = if options.all { &["--all"] } else { &[] };
-            Ok(Program::new(own).arg("run").args(slow).arg("--results").arg(&options.results))
+            Ok(own()?.arg("run").args(slow).arg("--results").arg(&options.results))
         },
     },
 ];
+
+/// This program.
+fn own() -> Result<Program> {
+    Ok(Program::new(std::env::current_exe().context("cannot find this program")?))
+}
 
 /// The toolchain's own front door.
 fn cargo(words: &[&str]) -> Program {

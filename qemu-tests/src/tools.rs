@@ -1,4 +1,4 @@
-//! Programs that the machine tests need, with the Debian package that has each.
+//! Programs that the tests need, with the Debian package that has each.
 
 use std::path::Path;
 
@@ -21,6 +21,14 @@ pub const MACHINES: &[Tool] = &[
     ("debugfs", "e2fsprogs"),
 ];
 
+/// For the programs that check rendered files.
+pub const CHECKERS: &[Tool] = &[
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("/usr/sbin/chroot", "coreutils"),
+];
+
 /// Fails with the names of all that are missing, and the command that installs them.
 ///
 /// # Errors
@@ -33,7 +41,7 @@ pub fn must_be_there(tools: &[Tool]) -> Result<()> {
     let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
     let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
     bail!(
-        "the machine tests need {}\n  = sudo apt-get install --no-install-recommends {}",
+        "these tests need {}\n  = sudo apt-get install --no-install-recommends {}",
         names.join(", "),
         packages.join(" ")
     )
@@ -59,7 +67,7 @@ mod tests {
         let tools: &[Tool] = &[("sh", "dash"), ("no-such-tool", "one"), ("/no/such", "two")];
         assert_eq!(
             must_be_there(tools).unwrap_err().to_string(),
-            "the machine tests need no-such-tool, /no/such\n  \
+            "these tests need no-such-tool, /no/such\n  \
              = sudo apt-get install --no-install-recommends one two"
         );
     }

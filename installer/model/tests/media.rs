@@ -5,23 +5,14 @@
 mod support;
 
 use model::plan::{Action, Plan};
-use support::{LAN_ONLY, catalogue, facts, plan, rendered};
+use support::{LAN_ONLY, VPN, catalogue, facts, plan, rendered, with};
 
-const VPN: &str = r#"
-[vpn]
-provider = "mullvad"
-protocol = "wireguard"
-private_key = "wOEI9rqqbDwnN8/Bpp22sVz48T71vJ4fYmFWujulwUU="
-addresses = ["10.64.222.21/32"]
-"#;
 const STACK: &str = "/opt/stacks/media";
 const SETTINGS: &str = "qbittorrent/config/qBittorrent/qBittorrent.conf";
 
 /// A plan for a box with room for everything.
 fn large(more: &str) -> Plan {
-    let mut facts = facts();
-    facts.memory = 8 << 30;
-    plan(&format!("{LAN_ONLY}{more}"), &catalogue(), &facts)
+    plan(&with(&[more]), &catalogue(), &support::large())
 }
 
 fn file(plan: &Plan, path: &str) -> String {
@@ -105,8 +96,7 @@ fn a_shared_script_is_written_once_and_a_settings_folder_is_its_services_own() {
 
 #[test]
 fn backups_are_covered_and_no_limit_exceeds_the_box() {
-    let mut facts = facts();
-    facts.memory = 8 << 30;
+    let mut facts = support::large();
     for (processors, limit) in [(2, "2.0"), (8, "4.0")] {
         facts.processors = processors;
         let plan = plan(LAN_ONLY, &catalogue(), &facts);

@@ -4,20 +4,9 @@
 
 mod support;
 
-use model::{facts::Facts, plan::Plan};
+use model::plan::Plan;
 use serde_json::Value;
-use support::{LAN_ONLY, catalogue, plan, rendered};
-
-const NOTIFICATIONS: &str = r#"
-[notifications.smtp]
-server = "mail.example.org:587"
-user = "alex"
-password = "a mail password"
-from = "box@example.org"
-[notifications.ntfy]
-url = "https://ntfy.example.org/box"
-token = "tk_abcdefghijklmnop"
-"#;
+use support::{LAN_ONLY, NOTIFICATIONS, catalogue, large, plan, rendered, with};
 
 const OWN_AUTHORITY: &str = r#"
 [domain]
@@ -37,10 +26,6 @@ fn of_stack(path: &str, plan: &Plan) -> String {
 
 fn json(path: &str, plan: &Plan) -> Value {
     serde_json::from_str(&of_stack(path, plan)).unwrap()
-}
-
-fn large() -> Facts {
-    Facts { memory: 16 << 30, ..support::facts() }
 }
 
 #[test]
@@ -88,7 +73,7 @@ fn alerts_go_where_the_seed_says_and_secrets_stay_in_files() {
     let nobody =
         of_stack("alertmanager/alertmanager.yml", &plan(LAN_ONLY, &catalogue(), &support::facts()));
     assert!(nobody.ends_with("  - name: owner\n"), "{nobody}");
-    let seed = format!("{LAN_ONLY}{NOTIFICATIONS}");
+    let seed = with(&[NOTIFICATIONS]);
     let told =
         of_stack("alertmanager/alertmanager.yml", &plan(&seed, &catalogue(), &support::facts()));
     for line in [
@@ -112,7 +97,7 @@ fn the_portals_authority_is_always_a_file_that_is_there() {
     };
     let local = mounted(LAN_ONLY, "/etc/homelab/ca/ca.pem");
     assert!(local.contains("tls_client_ca = /etc/homelab/authorities.pem\n"), "{local}");
-    let public = format!("{LAN_ONLY}{OWN_AUTHORITY}");
+    let public = with(&[OWN_AUTHORITY]);
     let ini = mounted(&public, "/etc/ssl/certs/ca-certificates.crt");
     assert!(ini.contains("tls_client_ca = /etc/homelab/authorities.pem\n"), "{ini}");
 }

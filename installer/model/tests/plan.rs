@@ -4,27 +4,16 @@
 
 mod support;
 
-use support::{LAN_ONLY, catalogue, catalogue_with, facts, plan, print};
+use model::{facts::Facts, plan::Plan};
+use support::{
+    DUCKDNS, LAN_ONLY, MEDIA_ONLY, NOTIFICATIONS, VPN, catalogue, catalogue_with, facts, large,
+    plan,
+    print::{beside, whole},
+    with,
+};
 
-/// With a public name, dynamic DNS and public certificates.
-const DUCKDNS: &str = r#"
-[domain]
-name = "alex-box.duckdns.org"
-[domain.dns]
-provider = "duckdns"
-credentials = { DUCKDNS_TOKEN = "a7c4d0ad-114e-40ef-ba1d-d217904a50f2" }
-[domain.certificate]
-issuer = "letsencrypt"
-email = "alex@example.org"
-"#;
-
-const VPN: &str = r#"
-[vpn]
-provider = "mullvad"
-protocol = "wireguard"
-private_key = "wOEI9rqqbDwnN8/Bpp22sVz48T71vJ4fYmFWujulwUU="
-addresses = ["10.64.222.21/32"]
-"#;
+/// The plugin without which no service sleeps.
+const PLUGIN: &str = "sablier-traefik-plugin";
 
 const STATIC: &str = r#"
 [[network.interface]]
@@ -37,32 +26,70 @@ at = "/mnt/backups"
 remote = "nas.lan:/export/backups"
 "#;
 
-fn with(more: &str) -> String {
-    format!("{LAN_ONLY}{more}")
+/// All that a box can have: every stack, with a public name, a VPN and services that sleep.
+fn everything(facts: &Facts) -> Plan {
+    everything_but("", facts)
+}
+
+/// The same with one more word of the seed.
+fn everything_but(word: &str, facts: &Facts) -> Plan {
+    let facts = Facts { artefacts: vec![PLUGIN.to_owned()], ..facts.clone() };
+    plan(&with(&[DUCKDNS, VPN, NOTIFICATIONS, word]), &catalogue(), &facts)
 }
 
 #[test]
-fn a_box_on_the_lan() {
-    let plan = plan(LAN_ONLY, &catalogue(), &facts());
-    insta::assert_snapshot!("lan-rendered", print(&plan));
-    insta::assert_snapshot!("lan-plan", serde_json::to_string_pretty(&plan).unwrap());
+fn all_stacks_with_a_public_name_and_a_vpn() {
+    insta::assert_snapshot!("all", whole(&everything(&large())));
 }
 
 #[test]
-fn a_box_with_a_public_name() {
-    let plan = plan(&with(DUCKDNS), &catalogue(), &facts());
-    insta::assert_snapshot!("duckdns-rendered", print(&plan));
+fn lan_only() {
+    let lan = plan(LAN_ONLY, &catalogue(), &large());
+    insta::assert_snapshot!("lan", beside(&everything(&large()), &lan));
 }
 
 #[test]
-fn a_box_with_a_vpn() {
-    let plan = plan(&with(VPN), &catalogue(), &facts());
-    insta::assert_snapshot!("vpn-rendered", print(&plan));
+fn a_box_of_4_gib() {
+    insta::assert_snapshot!("small", beside(&everything(&large()), &everything(&facts())));
+}
+
+#[test]
+fn media_only() {
+    let media = everything_but(MEDIA_ONLY, &large());
+    insta::assert_snapshot!("media", beside(&everything(&large()), &media));
+}
+
+/// Bytes as MiB.
+fn mib(bytes: u64) -> u64 {
+    bytes >> 20
+}
+
+#[test]
+fn what_a_box_of_4_gib_gets_by_default_fits() {
+    let seed = support::seed(&with(&[DUCKDNS, VPN, NOTIFICATIONS]));
+    let budget = model::plan::budget(&seed, &catalogue(), &facts()).unwrap();
+    let services: u64 = budget.services.iter().map(|share| share.tier).sum();
+    assert_eq!((mib(budget.system), mib(services)), (384, 3368));
+    // Of 4 GiB that are built in, firmware and kernel leave no more.
+    assert!(budget.system + services < (37 << 30) / 10);
+}
+
+#[test]
+fn more_than_the_box_can_carry_is_refused() {
+    let all: Vec<String> = catalogue().stacks.iter().map(|stack| stack.name.clone()).collect();
+    let text = with(&[DUCKDNS, VPN, &format!("[stacks]\nenable = {all:?}\n")]);
+    let problems = model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap_err();
+    assert_eq!(
+        problems.to_string(),
+        "seed.toml: the services need 6536 MiB of memory with the system, and this machine has \
+         4096 MiB\n   = disable some of them; the largest are jellyfin 512 MiB, duplicati 384 MiB, \
+         nextcloud 384 MiB\n"
+    );
 }
 
 #[test]
 fn a_box_with_a_fixed_address_and_a_network_share() {
-    let plan = plan(&with(STATIC), &catalogue(), &facts());
+    let plan = plan(&with(&[STATIC]), &catalogue(), &facts());
     let steps: Vec<_> = plan
         .steps
         .iter()
@@ -75,17 +102,17 @@ fn a_box_with_a_fixed_address_and_a_network_share() {
 fn an_owners_stack_is_wired_in_and_sleeps_only_with_the_plugin() {
     let own = include_str!("../../../qemu-tests/fixtures/probe-stack/compose.yaml");
     let catalogue = catalogue_with(&[("probe", own)]);
-    let mut facts = facts();
-    insta::assert_snapshot!("own-rendered", print(&plan(LAN_ONLY, &catalogue, &facts)));
-    facts.artefacts.push("sablier-traefik-plugin".to_owned());
-    let plan = plan(LAN_ONLY, &catalogue, &facts);
-    let lazy = support::rendered(&plan, "/opt/stacks/core/traefik/dynamic/lazy.yml");
-    insta::assert_snapshot!("own-lazy", lazy);
+    let without = plan(LAN_ONLY, &support::catalogue(), &facts());
+    let own = plan(LAN_ONLY, &catalogue, &facts());
+    insta::assert_snapshot!("own", beside(&without, &own));
+    let facts = Facts { artefacts: vec![PLUGIN.to_owned()], ..facts() };
+    let asleep = plan(LAN_ONLY, &catalogue, &facts);
+    insta::assert_snapshot!("own-asleep", beside(&own, &asleep));
 }
 
 #[test]
 fn a_wish_that_nothing_carries_out_is_refused() {
-    let text = with("[install]\ndisk = \"serial:BOX2\"\nwipe = \"BOX2\"\n");
+    let text = with(&["[install]\ndisk = \"serial:BOX2\"\nwipe = \"BOX2\"\n"]);
     let problems = model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap_err();
     assert_eq!(
         problems.summary_lines(),
@@ -95,7 +122,7 @@ fn a_wish_that_nothing_carries_out_is_refused() {
 
 #[test]
 fn a_schedule_that_backups_cannot_keep_is_refused() {
-    let text = with("[backup]\nschedule = \"*-*-* 03:00:30\"\n");
+    let text = with(&["[backup]\nschedule = \"*-*-* 03:00:30\"\n"]);
     let problems = model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap_err();
     assert_eq!(
         problems.to_string(),
@@ -132,7 +159,7 @@ volumes:
 #[test]
 fn a_backup_holds_what_the_deployed_services_name() {
     let catalogue = catalogue_with(&[("keeper", KEEPER)]);
-    let plan = plan(&with("[stacks]\nenable = [\"core\", \"backup\"]\n"), &catalogue, &facts());
+    let plan = plan(&with(&["[stacks]\nenable = [\"core\", \"backup\"]\n"]), &catalogue, &facts());
     assert_eq!(
         support::rendered(&plan, "/opt/stacks/backup/backrest/paths/list")
             .lines()
@@ -153,7 +180,7 @@ fn a_backup_holds_what_the_deployed_services_name() {
 
 /// The configuration of the backup service, and the folder that it gets the repository by.
 fn backup(seed: &str) -> (serde_json::Value, String) {
-    let plan = plan(&with(seed), &catalogue(), &facts());
+    let plan = plan(&with(&[seed]), &catalogue(), &facts());
     let config = support::rendered(&plan, "/opt/stacks/backup/backrest/config/config.json");
     let compose = support::rendered(&plan, "/opt/stacks/backup/compose.yaml");
     let place = compose.split("source: /mnt/").nth(1).unwrap().lines().next().unwrap();
@@ -184,7 +211,7 @@ fn a_backup_goes_where_and_when_the_seed_says() {
 fn the_repository_has_one_password_whether_the_seed_gives_it_or_not() {
     use model::plan::{Action, SecretMaking};
     let making = |seed: &str| {
-        let plan = plan(&with(seed), &catalogue(), &facts());
+        let plan = plan(&with(&[seed]), &catalogue(), &facts());
         let text = support::rendered(&plan, "/opt/stacks/backup/secrets/backup-password");
         assert_eq!(text, "@@secret:backup-password@@");
         let wish = plan.steps.iter().find_map(|step| match &step.action {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 #![allow(clippy::disallowed_methods, reason = "tests read their fixtures; the model may not")]
 
+pub mod print;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use model::{
@@ -57,12 +59,20 @@ pub fn seed(text: &str) -> Seed {
 }
 
 /// The least that a seed can say.
-pub const LAN_ONLY: &str = r#"schema = 1
-[admin]
-name = "alex"
-password = "correct horse battery staple"
-ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f alex@laptop"]
-"#;
+pub const LAN_ONLY: &str = include_str!("../seeds/parts/lan.toml");
+/// A public name, dynamic DNS and public certificates.
+pub const DUCKDNS: &str = include_str!("../seeds/parts/duckdns.toml");
+/// Downloads go through a VPN.
+pub const VPN: &str = include_str!("../seeds/parts/vpn.toml");
+/// Mail and ntfy.
+pub const NOTIFICATIONS: &str = include_str!("../seeds/parts/notifications.toml");
+/// One stack, by name, and core.
+pub const MEDIA_ONLY: &str = include_str!("../seeds/parts/media.toml");
+
+/// The least, and more.
+pub fn with(more: &[&str]) -> String {
+    format!("{LAN_ONLY}{}", more.concat())
+}
 
 /// A small machine with one disk and one wired port.
 pub fn facts() -> Facts {
@@ -104,6 +114,11 @@ pub fn facts() -> Facts {
     }
 }
 
+/// The same with room for every service.
+pub fn large() -> Facts {
+    Facts { memory: 16 << 30, ..facts() }
+}
+
 /// The plan for a seed that can be fulfilled.
 pub fn plan(seed_text: &str, catalogue: &Catalogue, facts: &Facts) -> Plan {
     model::plan::plan(&seed(seed_text), catalogue, facts)
@@ -119,22 +134,4 @@ pub fn rendered(plan: &Plan, path: &str) -> String {
         _ => None,
     });
     found.unwrap_or_else(|| panic!("{path} is not rendered")).text.clone()
-}
-
-/// Everything that is rendered, as one text for people.
-pub fn print(plan: &Plan) -> String {
-    let mut text = String::new();
-    for step in &plan.steps {
-        let Action::Render(render) = &step.action else { continue };
-        for folder in &render.folders {
-            text += &format!("{} {:o} {:?}\n", folder.path, folder.mode, folder.owner);
-        }
-        for file in render.files.iter().chain(&render.initial) {
-            text += &format!("\n==> {} {:o} {:?}\n{}", file.path, file.mode, file.owner, file.text);
-            if !file.text.ends_with('\n') {
-                text.push('\n');
-            }
-        }
-    }
-    text
 }
