@@ -77,14 +77,22 @@ fn what_a_box_of_4_gib_gets_by_default_fits() {
 #[test]
 fn more_than_the_box_can_carry_is_refused() {
     let all: Vec<String> = catalogue().stacks.iter().map(|stack| stack.name.clone()).collect();
-    let text = with(&[DUCKDNS, VPN, &format!("[stacks]\nenable = {all:?}\n")]);
+    let text =
+        with(&[DUCKDNS, VPN, &format!("[stacks]\nenable = {all:?}\ndisable = [\"glances\"]\n")]);
     let problems = model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap_err();
+    let way_out = "disable = [\"glances\", \"nextcloud\", \"nextcloud-database\", \"nextcloud-cache\", \
+         \"nextcloud-cron\", \"jellyfin\", \"duplicati\", \"plex\", \"wordpress\", \"wordpress-database\", \
+         \"dockge\"]";
     assert_eq!(
         problems.to_string(),
-        "seed.toml: the services need 6536 MiB of memory with the system, and this machine has \
-         4096 MiB\n   = disable some of them; the largest are jellyfin 512 MiB, duplicati 384 MiB, \
-         nextcloud 384 MiB\n"
+        format!(
+            "seed.toml: the services need 6440 MiB of memory with the system, and this machine has \
+             4096 MiB\n   = the largest are jellyfin 512 MiB, duplicati 384 MiB, nextcloud 384 MiB; \
+             it fits with `[stacks] {way_out}`\n"
+        )
     );
+    let text = text.replace("disable = [\"glances\"]", way_out);
+    model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap();
 }
 
 #[test]
@@ -108,6 +116,21 @@ fn an_owners_stack_is_wired_in_and_sleeps_only_with_the_plugin() {
     let facts = Facts { artefacts: vec![PLUGIN.to_owned()], ..facts() };
     let asleep = plan(LAN_ONLY, &catalogue, &facts);
     insta::assert_snapshot!("own-asleep", beside(&own, &asleep));
+}
+
+#[test]
+fn nothing_sleeps_that_nobody_would_wake() {
+    let sleeping = |seed: &str| -> usize {
+        let facts = Facts { artefacts: vec![PLUGIN.to_owned()], ..large() };
+        let steps = plan(&with(&[seed]), &catalogue(), &facts).steps;
+        let stacks = steps.iter().filter_map(|step| match &step.action {
+            model::plan::Action::Stack(stack) => Some(&stack.services),
+            _ => None,
+        });
+        stacks.flatten().filter(|service| service.lazy).count()
+    };
+    assert_eq!(sleeping(""), 4);
+    assert_eq!(sleeping("[stacks]\ndisable = [\"sablier\"]\n"), 0);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 
 pub mod lint;
 pub mod lock;
+mod parts;
 mod place;
 mod stack;
 pub mod wish;

@@ -198,6 +198,7 @@ pub(super) fn check_memory(deployment: &Deployment<'_>, problems: &mut Problems)
         .take(3)
         .map(|service| format!("{} {}", service.name, Memory(need(service))))
         .collect();
+    let largest = format!("the largest are {}", largest.join(", "));
     problems.push(
         None,
         format!(
@@ -205,6 +206,38 @@ pub(super) fn check_memory(deployment: &Deployment<'_>, problems: &mut Problems)
             Memory(total),
             Memory(deployment.facts.memory)
         ),
-        format!("disable some of them; the largest are {}", largest.join(", ")),
+        match less(deployment, total - deployment.facts.memory) {
+            Some(names) => format!("{largest}; it fits with `[stacks] disable = {names:?}`"),
+            None => format!("{largest}; it does not fit even with the core stack alone"),
+        },
     );
+}
+
+/// What the seed has to disable so that so many bytes less are needed: as few services as possible,
+/// each with all that is left out with it.
+fn less(deployment: &Deployment<'_>, bytes: u64) -> Option<Vec<String>> {
+    let deployed: Vec<&Service> = deployment.services().map(|(_, service)| service).collect();
+    let freed = |names: &[String]| -> u64 {
+        let gone = deployed.iter().filter(|service| names.contains(&service.name));
+        gone.filter_map(|service| service.wish.memory).map(|memory| memory.0).sum()
+    };
+    let mut groups: Vec<Vec<String>> = deployment
+        .services()
+        .filter(|(stack, service)| stack.name != CORE && service.stands_for_itself())
+        .map(|(stack, service)| {
+            let mut names = stack.with_dependents(service);
+            names.retain(|name| deployed.iter().any(|service| service.name == *name));
+            names
+        })
+        .collect();
+    groups.sort_by_key(|names| freed(names));
+    let mut out = deployment.seed.stacks.disable.clone();
+    while freed(&out) < bytes {
+        let missing = bytes - freed(&out);
+        let enough = groups.iter().position(|names| freed(names) >= missing);
+        let group = groups.get(enough.or(groups.len().checked_sub(1))?)?.clone();
+        groups.retain(|names| names != &group);
+        out.extend(group.into_iter().filter(|name| !out.contains(name)).collect::<Vec<_>>());
+    }
+    Some(out)
 }

@@ -43,6 +43,8 @@ pub const PROXY_NETWORK: &str = "traefik-network";
 pub const SHARED_NETWORKS: [&str; 3] = [PROXY_NETWORK, "homelab-network", "media-network"];
 /// The artefact without which no service can be lazy.
 pub const LAZY_ARTEFACT: &str = "sablier-traefik-plugin";
+/// The service that the plugin asks to wake others.
+const WAKER: &str = "sablier";
 /// Label of the container that changes when a file does that the service reads at its start.
 pub const CONFIGURATION_LABEL: &str = "homelab.configuration";
 /// In place of a DNS label: the domain itself.
@@ -93,9 +95,9 @@ impl<'a> Deployment<'a> {
         self.stacks.iter().flat_map(|(stack, list)| list.iter().map(|service| (*stack, *service)))
     }
 
-    /// Is the artefact on the box that lazy services need?
+    /// Are the artefact and the service there that wake what sleeps?
     pub fn can_be_lazy(&self) -> bool {
-        self.facts.artefacts.iter().any(|name| name == LAZY_ARTEFACT)
+        self.facts.artefacts.iter().any(|name| name == LAZY_ARTEFACT) && self.has(WAKER)
     }
 
     /// Does this service sleep on this box?

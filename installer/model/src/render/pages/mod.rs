@@ -37,7 +37,7 @@ pub fn summary(catalogue: &Catalogue) -> String {
     let mut lines = vec![SUMMARY_HEAD.to_owned()];
     for stack in stacks(catalogue) {
         lines.push(format!("  - [{}]()", stack_title(stack)));
-        let services = stack.services.iter().filter(|service| has_page(service));
+        let services = stack.services.iter().filter(|service| service.stands_for_itself());
         lines.extend(services.map(|s| format!("    - [{}](services/{}.md)", heading(s), s.name)));
     }
     lines.join("\n")
@@ -50,28 +50,8 @@ fn stacks(catalogue: &Catalogue) -> impl Iterator<Item = &Stack> {
 
 fn with_page(catalogue: &Catalogue) -> impl Iterator<Item = (&Stack, &Service)> {
     stacks(catalogue).flat_map(|stack| {
-        stack.services.iter().filter(|service| has_page(service)).map(move |s| (stack, s))
+        stack.services.iter().filter(|service| service.stands_for_itself()).map(move |s| (stack, s))
     })
-}
-
-fn has_page(service: &Service) -> bool {
-    let wish = &service.wish;
-    wish.about.is_some() || wish.url.is_some() || wish.first_login.is_some()
-}
-
-/// The parts that work for a service: it waits for them, or they wait for it.
-fn parts<'a>(stack: &'a Stack, service: &Service) -> Vec<&'a Service> {
-    let works_for = |part: &&Service| {
-        service.depends_on().contains(&part.name) || part.depends_on().contains(&service.name)
-    };
-    stack.services.iter().filter(|other| !has_page(other)).filter(works_for).collect()
-}
-
-/// The services with a page that a part works for.
-fn served<'a>(stack: &'a Stack, part: &Service) -> Vec<&'a Service> {
-    let serves =
-        |service: &&Service| parts(stack, service).iter().any(|other| other.name == part.name);
-    stack.services.iter().filter(|service| has_page(service)).filter(serves).collect()
 }
 
 /// Name for people; with the container's own name where nobody would guess that one.

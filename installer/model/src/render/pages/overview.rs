@@ -1,7 +1,7 @@
 //! The table of all services.
 
 use super::{
-    NOTE, has_page, heading, link, served, stack_title, stacks, with_page,
+    NOTE, heading, link, stack_title, stacks, with_page,
     words::{self, Reach},
 };
 use crate::catalogue::{
@@ -86,8 +86,8 @@ fn total(catalogue: &Catalogue) -> u64 {
 fn parts(catalogue: &Catalogue) -> String {
     let mut rows = Vec::new();
     for stack in stacks(catalogue) {
-        for part in stack.services.iter().filter(|service| !has_page(service)) {
-            let users: Vec<String> = served(stack, part).into_iter().map(link).collect();
+        for part in stack.services.iter().filter(|service| !service.stands_for_itself()) {
+            let users: Vec<String> = stack.served(part).into_iter().map(link).collect();
             rows.push(format!(
                 "| {} (`{}`) | {} | {} | {} | {} |",
                 part.title(),

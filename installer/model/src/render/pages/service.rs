@@ -2,7 +2,7 @@
 
 use super::{
     super::{backup, protocol_word},
-    NOTE, data, heading, link, parts, served, stack_title,
+    NOTE, data, heading, link, stack_title,
     words::{self, Reach},
 };
 use crate::catalogue::{
@@ -13,7 +13,7 @@ use crate::catalogue::{
 /// The whole page.
 pub(super) fn page(catalogue: &Catalogue, stack: &Stack, service: &Service) -> String {
     let wish = &service.wish;
-    let parts = parts(stack, service);
+    let parts = stack.parts(service);
     let mut text = format!("{NOTE}\n\n# {}\n", heading(service));
     let mut add = |title: &str, body: String| {
         let title = if title.is_empty() { String::new() } else { format!("\n## {title}\n") };
@@ -179,7 +179,7 @@ fn runs(catalogue: &Catalogue, stack: &Stack, service: &Service) -> String {
     }
     if stack.name != CORE {
         let names: Vec<String> =
-            with_dependents(stack, service).iter().map(|name| format!("\"{name}\"")).collect();
+            stack.with_dependents(service).iter().map(|name| format!("\"{name}\"")).collect();
         text.push(format!(
             "To do without it, write into the seed:\n\n```toml\n[stacks]\ndisable = [{}]\n```",
             names.join(", ")
@@ -188,27 +188,11 @@ fn runs(catalogue: &Catalogue, stack: &Stack, service: &Service) -> String {
     text.join("\n\n")
 }
 
-/// Names of a service, of the parts that work for nothing else, and of what cannot run without
-/// any of them.
-fn with_dependents(stack: &Stack, service: &Service) -> Vec<String> {
-    let mut names = vec![service.name.clone()];
-    let parts = parts(stack, service);
-    let own = parts.iter().filter(|part| served(stack, part).len() == 1);
-    names.extend(own.map(|part| part.name.clone()));
-    loop {
-        let stuck = stack.services.iter().find(|other| {
-            let needs = other.depends_on().into_iter().chain(other.network_of().map(str::to_owned));
-            !names.contains(&other.name) && needs.into_iter().any(|need| names.contains(&need))
-        });
-        let Some(stuck) = stuck else { return names };
-        names.push(stuck.name.clone());
-    }
-}
-
 fn needs(stack: &Stack, service: &Service, parts: &[&Service]) -> String {
     let mut rows = Vec::new();
     for one in std::iter::once(service).chain(parts.iter().copied()) {
-        let others: Vec<String> = served(stack, one)
+        let others: Vec<String> = stack
+            .served(one)
             .into_iter()
             .filter(|other| other.name != service.name && one.name != service.name)
             .map(link)
