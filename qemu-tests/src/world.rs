@@ -34,6 +34,8 @@ pub const STRANGER_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x98, 0, 0, 0, 0, 0, 1);
 pub const BRIDGE: &str = "br0";
 /// How many machines can be plugged in over a run.
 const PORTS: u8 = 24;
+/// Whether this network namespace is a router for IPv6.
+const FORWARDING: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
 /// Set for the process inside.
 const INSIDE: &str = "QEMU_TESTS_INSIDE";
 
@@ -117,6 +119,9 @@ impl World {
         }
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
+        // As a router says of itself. Of one that advertises itself as a router and answers its
+        // neighbours as a host, Linux forgets the default route, sooner or later (RFC 4861, 7.2.5).
+        fs::write(FORWARDING, "1").with_context(|| format!("cannot write {FORWARDING}"))?;
         let ports: Vec<Port> = (1..=PORTS).map(Port::number).collect();
         Program::new("ip").args(["-batch", "-"]).stdin(network_script(&ports)).run()?;
         let leases = folder.join("leases");
