@@ -11,7 +11,8 @@ use host::Host;
 use terminal::card::{Next, stopped};
 
 use crate::{
-    access, auth, day_two, failure::Failure, first_boot, machine::System, status, talk::Talk,
+    access, auth, day_two, failure::Failure, first_boot, machine::System, preflight, status,
+    talk::Talk,
 };
 
 /// The installer's version, for reports.
@@ -40,6 +41,15 @@ enum Verb {
     /// Look whether everything holds; changes nothing
     Verify {
         /// The report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look whether machine and network give what a seed needs; changes nothing
+    Preflight {
+        /// Another seed than the box's own
+        #[arg(long)]
+        seed: Option<PathBuf>,
+        /// As JSON
         #[arg(long)]
         json: bool,
     },
@@ -105,6 +115,7 @@ pub fn main() -> u8 {
         Verb::Plan { seed, json } => day_two::plan(&host, seed.as_deref(), json),
         Verb::Apply(options) => day_two::apply(&host, &options),
         Verb::Verify { json } => day_two::verify(&host, json),
+        Verb::Preflight { seed, json } => preflight::preflight(&host, seed.as_deref(), json),
         Verb::Status { memory: true, json } => status::memory(&host, json),
         Verb::Status { memory: false, json } => status::status(&host, json),
         Verb::Access { wake, json } => access::access(&host, wake, json),

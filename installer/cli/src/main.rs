@@ -16,6 +16,7 @@ mod keyboard;
 mod lock;
 mod machine;
 mod port;
+mod preflight;
 mod sealing;
 mod secrets;
 mod sources;

@@ -19,6 +19,7 @@ pub mod identifiers;
 pub mod interrupt;
 pub mod key;
 pub mod login_users;
+pub mod network;
 pub mod one_time;
 pub mod password;
 pub mod probe;

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod number;
 pub mod people;
 pub mod plan;
+pub mod preflight;
 pub mod problems;
 pub mod progress;
 pub mod prompt;
