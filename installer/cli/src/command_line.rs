@@ -11,8 +11,8 @@ use host::Host;
 use terminal::card::{Next, stopped};
 
 use crate::{
-    access, auth, day_two, failure::Failure, first_boot, machine::System, preflight, status,
-    talk::Talk,
+    access, auth, day_two, export, failure::Failure, first_boot, machine::System, preflight,
+    status, talk::Talk,
 };
 
 /// The installer's version, for reports.
@@ -80,6 +80,15 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Write the seed that rebuilds this box, its secrets by reference
+    ExportSeed {
+        /// Save it to this folder or stick, such as /dev/sdb1, instead of printing it
+        #[arg(long, value_name = "PLACE")]
+        to: Option<PathBuf>,
+        /// Save its secrets beside it, in clear
+        #[arg(long, requires = "to")]
+        with_secrets: bool,
+    },
     /// Print the box's certificate authority, to be trusted by your devices
     Authority,
     /// Install on first boot, check on later ones; run by homelab-install.service
@@ -121,6 +130,7 @@ pub fn main() -> u8 {
         Verb::Access { wake, json } => access::access(&host, wake, json),
         Verb::Auth(asked) => auth::auth(&host, asked),
         Verb::Report { json } => status::report(&host, json),
+        Verb::ExportSeed { to, with_secrets } => export::export(&host, to.as_deref(), with_secrets),
         Verb::Authority => status::authority(&host),
         Verb::Install => Ok(install(host)),
         Verb::Renew => day_two::renew(&host),

@@ -5,10 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use engine::{Preflight, preflight::missing_images};
 use host::{Host, probe};
 use model::{
-    Problems, Secret,
+    Problems,
     preflight::{self, Finding, Wanted},
-    secret::SecretRef,
-    seed::{SecretSource, Seed},
+    seed::Seed,
 };
 use serde::Serialize;
 
@@ -16,8 +15,7 @@ use crate::{
     command_line::say,
     day_two::{Desk, need_root, pretty, read_seed},
     failure::Failure,
-    inputs, sealing,
-    secrets::Outside,
+    inputs, sealing, secrets,
 };
 
 /// The findings as JSON.
@@ -78,48 +76,9 @@ fn look(
         let missing = plan.as_ref().map(|plan| missing_images(host, plan)).unwrap_or_default();
         wanted = Wanted::of(seed, plan.as_ref(), &missing);
         wanted.budget = model::plan::budget(seed, &catalogue, &facts).ok();
-        known = known_secrets(seed, &mut Desk { host, seed: path });
+        known = secrets::known(seed, &mut Desk { host, seed: path });
     }
     let built = inputs::built(host);
     let preflight = Preflight { host, facts: &facts, wanted: &wanted, built, secrets: &known };
     Ok((preflight.findings(), problems))
-}
-
-/// The secrets that can be had without asking anybody: root certificates are among them.
-fn known_secrets(seed: &Seed, outside: &mut dyn Outside) -> BTreeMap<SecretRef, Secret> {
-    let secrets = seed.secrets().into_iter().filter_map(|(name, source)| {
-        let secret = match source {
-            SecretSource::Text(secret) => Some(secret.clone()),
-            SecretSource::File(path) => {
-                outside.file(path).ok().map(Secret::new).or_else(|| outside.kept(&name))
-            }
-            SecretSource::Generate | SecretSource::Ask => None,
-        };
-        Some((name, secret?))
-    });
-    secrets.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::host_in;
-
-    #[test]
-    fn roots_come_from_the_seed_from_beside_it_or_from_what_was_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let host = host_in(folder.path());
-        let text = "schema = 1\n[admin]\nname = \"alex\"\npassword = { ask = true }\n\
-                    [images]\nmirror = \"registry.lan\"\nmirror_ca = { file = \"ca.pem\" }\n";
-        let seed = model::seed::parse("seed.toml", text).unwrap();
-        let place = folder.path().join("seed.toml");
-        let known = || known_secrets(&seed, &mut Desk { host: &host, seed: Some(&place) });
-        assert!(known().is_empty(), "nobody is asked, and nothing is there");
-        let kept = BTreeMap::from([(SecretRef::new("mirror-ca"), Secret::new("KEPT"))]);
-        sealing::seal(&host, text, "a stick", &kept).unwrap();
-        assert_eq!(known()[&SecretRef::new("mirror-ca")].reveal(), "KEPT");
-        std::fs::write(folder.path().join("ca.pem"), "PEM").unwrap();
-        assert_eq!(known()[&SecretRef::new("mirror-ca")].reveal(), "PEM");
-        assert_eq!(known().len(), 1);
-    }
 }

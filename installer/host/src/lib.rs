@@ -25,6 +25,7 @@ pub mod password;
 pub mod probe;
 pub mod random;
 pub mod root_disk;
+pub mod stick;
 pub mod systemd;
 pub mod users;
 pub mod volume;
