@@ -135,7 +135,7 @@ fn a_generated_secret_becomes_one_of_the_seed_and_nothing_else_changes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever a password is made of, it is the same afterwards.
     #[test]
