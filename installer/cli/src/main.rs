@@ -18,6 +18,7 @@ mod lock;
 mod machine;
 mod port;
 mod preflight;
+mod recovery;
 mod sealing;
 mod secrets;
 mod sources;

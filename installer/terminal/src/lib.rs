@@ -21,6 +21,8 @@ pub mod preflight;
 pub mod problems;
 pub mod progress;
 pub mod prompt;
+pub mod qr;
+pub mod recovery;
 pub mod sheet;
 
 /// Columns that every console has.
