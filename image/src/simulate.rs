@@ -109,7 +109,9 @@ fn shown(console: &Path, control: &Path) -> Vec<String> {
         "-device".to_owned(),
         "virtio-serial-pci".to_owned(),
         "-chardev".to_owned(),
-        "stdio,id=events,signal=off".to_owned(),
+        // Not `stdio`: it would read as well, and at the end of a closed standard input it tells
+        // the box that nobody listens on the port any more.
+        "file,id=events,path=/dev/stdout".to_owned(),
         "-device".to_owned(),
         format!("virtserialport,chardev=events,name={EVENT_PORT_NAME}"),
         "-qmp".to_owned(),

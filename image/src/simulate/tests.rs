@@ -188,7 +188,7 @@ fn the_machine_is_heard_and_told_to_end() {
     let words = shown(Path::new("/b/console.log"), Path::new("/b/con,trol")).join(" ");
     for part in [
         "-serial file:/b/console.log",
-        "-chardev stdio,id=events,signal=off",
+        "-chardev file,id=events,path=/dev/stdout",
         "-device virtserialport,chardev=events,name=org.homelab.events",
         "-qmp unix:/b/con,,trol,server=on,wait=off",
     ] {
@@ -214,4 +214,14 @@ fn the_newest_image_is_taken() {
     }
     fs::write(path("homelab-3-amd64.json"), "").unwrap();
     assert_eq!(newest(folder.path()).unwrap(), path("homelab-2-amd64.raw"));
+}
+
+/// The box's events go to a file that is our pipe: whoever opens it by this name writes to us.
+#[test]
+fn what_is_written_to_the_name_of_standard_output_is_heard() {
+    use host::command::Runner as _;
+    let mut heard = Vec::new();
+    let command = Command::new("sh").args(["-c", "echo one > /dev/stdout; echo two > /dev/stdout"]);
+    SystemRunner.run_with_lines(&command, &mut |line| heard.push(line.to_owned())).unwrap();
+    assert_eq!(heard, ["one", "two"]);
 }
