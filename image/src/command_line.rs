@@ -11,7 +11,7 @@ use crate::{
     error::{ImageError, Result},
     lock,
     progress::Progress,
-    run, seed,
+    run, seed, simulate,
 };
 
 #[derive(Parser)]
@@ -29,7 +29,7 @@ enum Verb {
     Bench(Build),
     /// Fill in and refresh the digests of stacks/images.lock from the registries
     Lock(lock::Options),
-    /// Check a seed, or put it into an image
+    /// Check a seed, try it out, or put it into an image
     #[command(subcommand)]
     Seed(Seed),
     /// Start an image in QEMU; the console is this terminal
@@ -68,6 +68,8 @@ enum Seed {
         /// The seed
         file: PathBuf,
     },
+    /// Install with a seed in a virtual machine that is thrown away, and show its final page
+    Simulate(simulate::Options),
     /// Write a seed to the SEED partition inside an image, and read it back
     Inject {
         /// The image
@@ -125,6 +127,10 @@ pub fn main() -> Result<()> {
         }
         Verb::Seed(Seed::Inject { image, file }) => {
             println!("{}", seed::inject(&image, &file)?);
+            Ok(())
+        }
+        Verb::Seed(Seed::Simulate(options)) => {
+            print!("{}", simulate::simulate(&options)?);
             Ok(())
         }
         Verb::Run(options) => match run::run(&options)? {},

@@ -24,6 +24,7 @@ mod progress;
 mod recipe;
 mod run;
 mod seed;
+mod simulate;
 mod tree;
 mod window;
 

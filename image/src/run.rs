@@ -18,7 +18,7 @@ use host::{
 
 use crate::error::{At as _, ImageError, Lack, Result};
 
-const QEMU: &str = "qemu-system-x86_64";
+pub const QEMU: &str = "qemu-system-x86_64";
 /// Where Debian keeps the UEFI firmware.
 const OVMF: &str = "/usr/share/OVMF";
 /// Ports of the box that are led through: its own, the first one tried on this PC.
@@ -32,27 +32,27 @@ const PROBE_EXIT: i32 = (0x10 << 1) | 1;
 #[derive(Debug, Args)]
 pub struct Options {
     /// The image; it is not changed, a disk that grows lies over it
-    image: PathBuf,
+    pub image: PathBuf,
     /// A seed for an unattended install
     #[arg(long)]
-    seed: Option<PathBuf>,
+    pub seed: Option<PathBuf>,
     /// Keep the disk in this file, and go on with it the next time
     #[arg(long)]
-    disk: Option<PathBuf>,
+    pub disk: Option<PathBuf>,
     /// Size of the disk in GiB
     #[arg(long, default_value_t = 64)]
-    size: u32,
+    pub size: u32,
     /// Memory in MiB
     #[arg(long, default_value_t = 4096)]
-    memory: u32,
+    pub memory: u32,
     /// How it starts
     #[arg(long, value_enum, default_value_t = Firmware::Bios)]
-    firmware: Firmware,
+    pub firmware: Firmware,
 }
 
 /// How a machine starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Firmware {
+pub enum Firmware {
     /// SeaBIOS
     Bios,
     /// OVMF
@@ -84,17 +84,10 @@ pub fn run(options: &Options) -> Result<Infallible> {
     let folder = options.image.parent().unwrap_or(Path::new(".")).join("run");
     fs::create_dir_all(&folder).at("create", &folder)?;
     let disk = options.disk.clone().unwrap_or_else(|| folder.join("disk.qcow2"));
-    let image = options.image.canonicalize().at("open", &options.image)?;
     if options.disk.is_none() || !disk.exists() {
-        let command = Command::new("qemu-img")
-            .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
-            .arg(&image)
-            .arg(&disk)
-            .arg(format!("{}G", options.size));
-        SystemRunner.run(&command)?;
+        lay_over(&SystemRunner, &options.image, &disk, options.size)?;
     }
-    let kvm = Path::new("/dev/kvm").exists() && guest_starts(&SystemRunner, &folder)?;
-    let acceleration = if kvm { "kvm" } else { "tcg" };
+    let acceleration = acceleration(&SystemRunner, &folder)?;
     let ports = PORTS.map(|(inside, wanted)| (inside, free_port(wanted)));
     for (inside, outside) in ports {
         let what = match inside {
@@ -110,7 +103,8 @@ pub fn run(options: &Options) -> Result<Infallible> {
     );
     println!("disk      {}\nleave     Ctrl-A X", disk.display());
     let mut words = vec![QEMU.to_owned()];
-    words.extend(arguments(options, &disk, acceleration, ports));
+    words.extend(arguments(options, &disk, acceleration, &ports));
+    words.push("-nographic".to_owned());
     if let Some(end) = options.firmware.ovmf() {
         let variables = folder.join("OVMF_VARS.fd");
         let empty = format!("{OVMF}/OVMF_VARS_{end}");
@@ -121,14 +115,46 @@ pub fn run(options: &Options) -> Result<Infallible> {
     become_program(&words)
 }
 
+/// Makes a disk of so many GiB that begins as the image and grows beside it.
+///
+/// # Errors
+/// The image cannot be opened, or `qemu-img` failed.
+pub fn lay_over(runner: &dyn Runner, image: &Path, disk: &Path, size: u32) -> Result<()> {
+    let image = image.canonicalize().at("open", image)?;
+    let command = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+        .arg(&image)
+        .arg(disk)
+        .arg(format!("{size}G"));
+    runner.run(&command)?;
+    Ok(())
+}
+
+/// `kvm` if a guest starts with it, else `tcg`.
+///
+/// # Errors
+/// The probe cannot be written to the folder.
+pub fn acceleration(runner: &dyn Runner, folder: &Path) -> Result<&'static str> {
+    let kvm = Path::new("/dev/kvm").exists() && guest_starts(runner, folder)?;
+    Ok(if kvm { "kvm" } else { "tcg" })
+}
+
 /// A flash chip of the firmware.
 fn flash(file: &str, readonly: &str) -> [String; 2] {
     ["-drive".to_owned(), format!("if=pflash,format=raw,readonly={readonly},file={file}")]
 }
 
-fn prerequisites(firmware: Firmware) -> Result<()> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let there = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+/// Looks whether this machine has what a virtual machine needs.
+///
+/// # Errors
+/// Everything that is missing, each with its remedy.
+pub fn prerequisites(firmware: Firmware) -> Result<()> {
+    let lacks = lacks(&std::env::var("PATH").unwrap_or_default(), firmware);
+    if lacks.is_empty() { Ok(()) } else { Err(ImageError::Machine(lacks)) }
+}
+
+fn lacks(path: &str, firmware: Firmware) -> Vec<Lack> {
+    let there = |name: &str| std::env::split_paths(path).any(|folder| folder.join(name).is_file());
     let mut needed = vec![(QEMU, "qemu-system-x86"), ("qemu-img", "qemu-utils")];
     needed.retain(|(program, _)| !there(program));
     if firmware
@@ -137,21 +163,21 @@ fn prerequisites(firmware: Firmware) -> Result<()> {
     {
         needed.push(("OVMF", "ovmf"));
     }
-    let lacks: Vec<Lack> = needed
+    needed
         .into_iter()
         .map(|(what, package)| Lack {
             what: format!("`{what}` is missing"),
             remedy: format!("sudo apt-get install --no-install-recommends {package}"),
         })
-        .collect();
-    if lacks.is_empty() { Ok(()) } else { Err(ImageError::Machine(lacks)) }
+        .collect()
 }
 
-fn arguments(
+/// The machine, without what shows it.
+pub fn arguments(
     options: &Options,
     disk: &Path,
     acceleration: &str,
-    ports: [(u16, u16); 3],
+    ports: &[(u16, u16)],
 ) -> Vec<String> {
     let accel = match acceleration {
         "tcg" => "tcg,thread=multi",
@@ -175,7 +201,6 @@ fn arguments(
         "max",
         "-smp",
         "2",
-        "-nographic",
         "-device",
         "virtio-rng-pci",
         "-device",
@@ -203,7 +228,7 @@ fn arguments(
 }
 
 /// A path inside an option of QEMU: a comma is written twice.
-fn escaped(path: &Path) -> String {
+pub fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
 
@@ -260,7 +285,7 @@ mod tests {
             memory: 2048,
             firmware: Firmware::Bios,
         };
-        let words = arguments(&options, Path::new("d.qcow2"), "tcg", [(22, 1), (80, 2), (443, 3)]);
+        let words = arguments(&options, Path::new("d.qcow2"), "tcg", &[(22, 1), (80, 2), (443, 3)]);
         let text = words.join(" ");
         for part in [
             "-accel tcg,thread=multi",
@@ -271,6 +296,20 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} not in {text}");
         }
+    }
+
+    #[test]
+    fn a_machine_without_qemu_is_told_what_to_install() {
+        let lacks = ImageError::Machine(lacks("/nowhere", Firmware::Bios));
+        assert_eq!(lacks.exit_code(), 3);
+        assert_eq!(
+            lacks.to_string(),
+            "this machine cannot do it yet:\n  \
+             `qemu-system-x86_64` is missing\n    \
+             = sudo apt-get install --no-install-recommends qemu-system-x86\n  \
+             `qemu-img` is missing\n    \
+             = sudo apt-get install --no-install-recommends qemu-utils"
+        );
     }
 
     /// QEMU is a stand-in here: it ends as the probe makes it end, or as KVM that is refused does.

@@ -35,9 +35,13 @@ pub fn check(file: &Path) -> Result<String> {
 }
 
 /// Files that a seed names: relative path, content.
-type Beside = Vec<(String, Vec<u8>)>;
+pub type Beside = Vec<(String, Vec<u8>)>;
 
-fn read(file: &Path) -> Result<(String, Seed, Beside)> {
+/// The text of a seed, the seed itself, and the files beside it that it names.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn read(file: &Path) -> Result<(String, Seed, Beside)> {
     let text = fs::read_to_string(file).at("read", file)?;
     let seed = model::seed::parse(&file.to_string_lossy(), &text)?;
     let folder = file.parent().unwrap_or(Path::new(""));

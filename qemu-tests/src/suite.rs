@@ -75,7 +75,11 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "crates",
         reading: Reading::TestResults,
-        program: |_| Ok(cargo(&["test", "--workspace", "--no-fail-fast"])),
+        program: |options| {
+            let tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+            // Properties are tried on far more cases than a short run has time for.
+            Ok(if options.all { tests.env("PROPTEST_CASES", "20000") } else { tests })
+        },
     },
     Layer {
         name: "checkers",

@@ -11,7 +11,8 @@ use host::Host;
 use terminal::card::{Next, stopped};
 
 use crate::{
-    access, auth, day_two, failure::Failure, first_boot, machine::System, status, talk::Talk,
+    access, auth, day_two, export, failure::Failure, first_boot, machine::System, preflight,
+    recovery, status, talk::Talk,
 };
 
 /// The installer's version, for reports.
@@ -43,11 +44,24 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Look whether machine and network give what a seed needs; changes nothing
+    Preflight {
+        /// Another seed than the box's own
+        #[arg(long)]
+        seed: Option<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what is there and whether it is well
     Status {
         /// Show what memory the services were counted with, may take and have
         #[arg(long)]
         memory: bool,
+        /// Show the start page as a QR code; `ascii` is for terminals without Unicode
+        #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true,
+              default_missing_value = "auto", conflicts_with_all = ["memory", "json"])]
+        qr: Option<status::Qr>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -69,6 +83,21 @@ enum Verb {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Write the seed that rebuilds this box, its secrets by reference
+    ExportSeed {
+        /// Save it to this folder or stick, such as /dev/sdb1, instead of printing it
+        #[arg(long, value_name = "PLACE")]
+        to: Option<PathBuf>,
+        /// Save its secrets beside it, in clear
+        #[arg(long, requires = "to")]
+        with_secrets: bool,
+    },
+    /// Print or save what is needed after a total loss; it holds secrets
+    RecoverySheet {
+        /// Save it to this folder or stick, such as /dev/sdb1, instead of printing it
+        #[arg(long, value_name = "PLACE")]
+        to: Option<PathBuf>,
     },
     /// Print the box's certificate authority, to be trusted by your devices
     Authority,
@@ -105,11 +134,15 @@ pub fn main() -> u8 {
         Verb::Plan { seed, json } => day_two::plan(&host, seed.as_deref(), json),
         Verb::Apply(options) => day_two::apply(&host, &options),
         Verb::Verify { json } => day_two::verify(&host, json),
-        Verb::Status { memory: true, json } => status::memory(&host, json),
-        Verb::Status { memory: false, json } => status::status(&host, json),
+        Verb::Preflight { seed, json } => preflight::preflight(&host, seed.as_deref(), json),
+        Verb::Status { qr: Some(form), .. } => status::qr(&host, form),
+        Verb::Status { memory: true, json, .. } => status::memory(&host, json),
+        Verb::Status { memory: false, json, .. } => status::status(&host, json),
         Verb::Access { wake, json } => access::access(&host, wake, json),
         Verb::Auth(asked) => auth::auth(&host, asked),
         Verb::Report { json } => status::report(&host, json),
+        Verb::ExportSeed { to, with_secrets } => export::export(&host, to.as_deref(), with_secrets),
+        Verb::RecoverySheet { to } => recovery::recovery(&host, to.as_deref()),
         Verb::Authority => status::authority(&host),
         Verb::Install => Ok(install(host)),
         Verb::Renew => day_two::renew(&host),

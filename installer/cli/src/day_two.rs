@@ -262,10 +262,11 @@ pub fn pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
 }
 
 /// The outside of a seed on an installed box: files, what was kept, and nobody to ask.
-struct Desk<'a> {
-    host: &'a Host,
+pub struct Desk<'a> {
+    /// The machine.
+    pub host: &'a Host,
     /// The seed's own path, if it is not the sealed one: relative files lie beside it.
-    seed: Option<&'a Path>,
+    pub seed: Option<&'a Path>,
 }
 
 impl Outside for Desk<'_> {

@@ -80,6 +80,23 @@ pub fn resolve(seed: &Seed, file: &str, outside: &mut dyn Outside) -> Result<Res
     if problems.list.is_empty() { Ok(resolved) } else { Err(problems) }
 }
 
+/// The secrets that can be had without asking anybody, those among them that the box has made.
+pub fn known(seed: &Seed, outside: &mut dyn Outside) -> BTreeMap<SecretRef, Secret> {
+    let secrets = seed.secrets().into_iter().filter_map(|(name, source)| {
+        let secret = match source {
+            SecretSource::Text(secret) => Some(secret.clone()),
+            // As for `resolve`: what lies there now counts, and without the editor's line break.
+            SecretSource::File(path) => match outside.file(path) {
+                Ok(text) => Some(Secret::new(text.trim_end_matches(['\n', '\r']))),
+                Err(_) => outside.kept(&name),
+            },
+            SecretSource::Generate | SecretSource::Ask => outside.kept(&name),
+        };
+        Some((name, secret?))
+    });
+    secrets.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +172,27 @@ mod tests {
                 .unwrap_err()
                 .summary_lines(),
             ["seed.toml: the secret `admin-password` is empty"]
+        );
+    }
+
+    #[test]
+    fn what_is_known_is_what_nobody_must_be_asked_for() {
+        let text = "schema = 1\n[admin]\nname = \"alex\"\npassword = { ask = true }\n\
+                    [images]\nmirror = \"registry.lan\"\nmirror_ca = { file = \"ca.pem\" }\n";
+        let seed = model::seed::parse("seed.toml", text).unwrap();
+        let shown = |desk: &mut Desk| -> Vec<String> {
+            let known = known(&seed, desk);
+            known.iter().map(|(name, secret)| format!("{name} {}", secret.reveal())).collect()
+        };
+        assert!(shown(&mut Desk::default()).is_empty());
+        let kept = [("mirror-ca", "KEPT"), ("backup-password", "made")];
+        let mut desk = Desk { kept: kept.into(), ..Desk::default() };
+        assert_eq!(shown(&mut desk), ["backup-password made", "mirror-ca KEPT"]);
+        desk.files = [("ca.pem", "PEM\n")].into();
+        desk.kept.insert("admin-password", "typed");
+        assert_eq!(
+            shown(&mut desk),
+            ["admin-password typed", "backup-password made", "mirror-ca PEM"]
         );
     }
 }

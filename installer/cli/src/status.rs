@@ -15,6 +15,7 @@ use model::{
     report::{Outcome, Report},
 };
 use serde::Serialize;
+use terminal::qr::Form;
 
 use crate::{
     command_line::say,
@@ -90,6 +91,52 @@ fn gather(host: &Host) -> Result<Status, Failure> {
             .unwrap_or_default(),
         services: journal.and_then(|journal| services(host, &journal.plan)),
     })
+}
+
+/// What a QR code is drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Qr {
+    /// What the locale says that this terminal can show
+    Auto,
+    /// Half blocks of Unicode: fits 24 lines
+    Blocks,
+    /// `#` and spaces: higher than 24 lines
+    Ascii,
+}
+
+/// Shows the start page as a QR code.
+///
+/// # Errors
+/// There is none yet, or it does not fit.
+pub fn qr(host: &Host, form: Qr) -> Result<u8, Failure> {
+    let Some(start) = last_report(host)?.and_then(|report| report.start) else {
+        return Err(Failure::machine(
+            "there is no start page yet",
+            "`sudo homelab apply` brings the box there",
+        ));
+    };
+    let form = match form {
+        Qr::Auto => Form::of_locale(&locale()),
+        Qr::Blocks => Form::Blocks,
+        Qr::Ascii => Form::Ascii,
+    };
+    match terminal::qr::text(&start, form) {
+        Some(code) => say(&format!("{code}{start}\n")),
+        None => {
+            return Err(Failure::machine(
+                format!("a QR code of {start} does not fit 80 columns"),
+                "try `homelab status --qr=blocks`, or type the address",
+            ));
+        }
+    }
+    Ok(0)
+}
+
+/// What decides how this terminal's letters are read, as setlocale(3) has it.
+fn locale() -> String {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let value = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+    value.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The services of a plan as the container engine sees them; none: it does not answer us.
@@ -204,7 +251,11 @@ pub fn report(host: &Host, json: bool) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn last_report(host: &Host) -> Result<Option<Report>, Failure> {
+/// The report of the last run, if there was one.
+///
+/// # Errors
+/// It is damaged.
+pub fn last_report(host: &Host) -> Result<Option<Report>, Failure> {
     let Some(bytes) = files::read_optional(host.path(paths::REPORT))? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         Failure::machine(

@@ -330,6 +330,7 @@ impl<'a> Run<'a> {
             });
             if let Action::Handover(handover) = &step.action {
                 report.links.clone_from(&handover.links);
+                report.start = Some(handover.portal.clone());
             }
         }
         // The report of a failed run is worth having even if one of these cannot be found out.

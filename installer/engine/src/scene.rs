@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Programs that only look or flip a switch answer within this time, slow machines included.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a step sees.
 pub(crate) struct Scene<'a> {

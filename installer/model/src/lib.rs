@@ -20,6 +20,7 @@ pub mod memory;
 pub mod notification;
 pub mod paths;
 pub mod plan;
+pub mod preflight;
 pub mod problem;
 pub mod render;
 pub mod report;

@@ -15,6 +15,25 @@ pub struct Problem {
     pub hint: String,
 }
 
+/// Where the lines of a text begin: found once, for texts with many problems.
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The number of the line, from 1, that a byte lies in.
+    pub(crate) fn number(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset)
+    }
+
+    /// The first byte of a line.
+    fn start(&self, number: usize) -> usize {
+        self.0[number - 1]
+    }
+}
+
 /// All problems of one text, in the order of their places. Never empty when it is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
@@ -56,19 +75,23 @@ impl Problems {
 
     /// Line and column of a byte offset, both from 1; columns count characters.
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text[..offset.min(self.text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        (line, column)
+        self.place(&Lines::of(&self.text), offset)
+    }
+
+    fn place(&self, lines: &Lines, offset: usize) -> (usize, usize) {
+        let offset = offset.min(self.text.len());
+        let line = lines.number(offset);
+        (line, self.text[lines.start(line)..offset].chars().count() + 1)
     }
 
     /// One line a problem: `file:line:column: what`.
     pub fn summary_lines(&self) -> Vec<String> {
+        let lines = Lines::of(&self.text);
         self.list
             .iter()
             .map(|problem| match &problem.span {
                 Some(span) => {
-                    let (line, column) = self.position(span.start);
+                    let (line, column) = self.place(&lines, span.start);
                     format!("{}:{line}:{column}: {}", self.file, problem.message)
                 }
                 None => format!("{}: {}", self.file, problem.message),
@@ -80,14 +103,15 @@ impl Problems {
 /// Each problem as `file:line:column: what`, the offending line underlined, and the way out.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = Lines::of(&self.text);
         for (index, (problem, summary)) in self.list.iter().zip(self.summary_lines()).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             writeln!(f, "{summary}")?;
             if let Some(span) = &problem.span {
-                let (line, column) = self.position(span.start);
-                let text = self.text.lines().nth(line - 1).unwrap_or_default();
+                let (line, column) = self.place(&lines, span.start);
+                let text = self.text[lines.start(line)..].lines().next().unwrap_or_default();
                 let left = text.chars().count() + 1 - column.min(text.chars().count() + 1);
                 let end = span.end.clamp(span.start, self.text.len());
                 let width = self.text[span.start.min(end)..end].lines().next().unwrap_or_default();

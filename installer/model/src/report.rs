@@ -194,6 +194,9 @@ pub struct Report {
     /// Title to URL of everything a person can open.
     #[serde(default)]
     pub links: BTreeMap<String, String>,
+    /// URL where a person begins: the login of the single sign-on.
+    #[serde(default)]
+    pub start: Option<String>,
     /// SHA-256 fingerprint of the box's own certificate authority, hex pairs joined by colons.
     #[serde(default)]
     pub authority_fingerprint: Option<String>,
@@ -218,6 +221,7 @@ impl Report {
             problems: Vec::new(),
             addresses: Vec::new(),
             links: BTreeMap::new(),
+            start: None,
             authority_fingerprint: None,
             pinned: BTreeMap::new(),
         }

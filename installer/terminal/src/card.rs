@@ -252,7 +252,12 @@ pub fn ready(report: &Report, handover: Option<&Handover>) -> String {
             }
         }
     }
-    card.entry("Later", "`homelab status`, `homelab verify`, `homelab apply` on the box");
+    card.entry(
+        "Later",
+        "`homelab status`, `homelab verify`, `homelab apply` on the box; `homelab status --qr` \
+         shows the address above as a QR code, `sudo homelab recovery-sheet --to /dev/sdX1` saves \
+         to a stick what is needed after a total loss",
+    );
     card.done()
 }
 

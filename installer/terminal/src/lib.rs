@@ -17,9 +17,12 @@ pub mod memory;
 pub mod number;
 pub mod people;
 pub mod plan;
+pub mod preflight;
 pub mod problems;
 pub mod progress;
 pub mod prompt;
+pub mod qr;
+pub mod recovery;
 pub mod sheet;
 
 /// Columns that every console has.

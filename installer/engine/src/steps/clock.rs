@@ -3,11 +3,11 @@
 //! A box without Internet, or whose router answers no NTP, works; so a clock that is not
 //! synchronised is a warning, and nobody waits long for it.
 
-use host::Command;
+use host::{Command, Host};
 
 use crate::{
     failure::{Context as _, Result},
-    scene::{Progress, Scene},
+    scene::{PATIENCE, Progress, Scene},
     steps::{Doing, Holding},
 };
 
@@ -59,15 +59,22 @@ impl Doing for Clock {
 }
 
 /// What `timedatectl` says.
-struct State {
-    possible: bool,
+pub(crate) struct State {
+    /// A program is there that sets the clock from the network.
+    pub possible: bool,
     enabled: bool,
-    synchronised: bool,
+    /// It has done so.
+    pub synchronised: bool,
 }
 
 impl State {
     fn look(scene: &Scene<'_>) -> Result<Self> {
-        let output = scene.run(Command::new("timedatectl").arg("show"))?;
+        Self::of(scene.host())
+    }
+
+    pub(crate) fn of(host: &Host) -> Result<Self> {
+        let command = Command::new("timedatectl").arg("show").timeout(PATIENCE);
+        let output = host.runner.run(&command)?;
         let says = |line: &str| output.stdout.lines().any(|found| found == line);
         Ok(Self {
             possible: says("CanNTP=yes"),

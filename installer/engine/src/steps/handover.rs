@@ -32,7 +32,10 @@ impl Doing for Doer<'_> {
             holding.lacks(format!("the secret `{name}` was never on a recovery sheet"));
         }
         if scene.host().path(SHEET).exists() {
-            holding.warn(format!("`{SHEET}` holds secrets: copy it to a safe place and remove it"));
+            holding.warn(format!(
+                "`{SHEET}` holds secrets: save them by `homelab recovery-sheet --to PLACE`, then \
+                 remove it"
+            ));
         }
         let scrubbed = self.scrubbed(scene)?;
         holding.need(scrubbed, || "the seed on the SEED partition shows secrets".to_owned());

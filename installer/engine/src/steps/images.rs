@@ -12,10 +12,14 @@ mod pull;
 use std::time::Duration;
 
 use host::{
-    Command,
+    Command, HostError,
     containers::{Image, Pull},
+    network,
 };
-use model::plan::{ImagePull, Images};
+use model::{
+    plan::{ImagePull, Images},
+    preflight::room::space_for,
+};
 
 use crate::{
     failure::{Result, Trouble},
@@ -24,15 +28,10 @@ use crate::{
     steps::{Doing, Holding},
 };
 
-/// What an image of the catalogue takes on the disk, unpacked, when nothing is known about it.
-/// Most take less; the check is to find a disk that is hopelessly small, not to be exact.
-const TYPICAL: u64 = 300 << 20;
 /// Where Docker keeps them.
-const STORE: &str = "/var/lib/docker";
+pub(crate) const STORE: &str = "/var/lib/docker";
 /// Flushing an image takes as long as the disk is slow; a USB stick is.
 const FLUSH: Duration = Duration::from_secs(1800);
-/// What must stay free for logs and the containers' own data.
-const RESERVE: u64 = 512 << 20;
 
 pub(crate) struct Doer<'a>(pub &'a Images);
 
@@ -59,13 +58,12 @@ impl Doing for Doer<'_> {
     fn guard(&self, scene: &Scene<'_>) -> Result<()> {
         // Not in the check: on first boot the root file system has yet to grow.
         let missing = self.missing(scene)?.len() as u64;
-        let df = Command::new("df").args(["--output=avail", "--block-size=1", STORE]);
-        let output = scene.run(df)?;
-        let Some(free) = output.stdout.lines().last().and_then(|line| line.trim().parse().ok())
-        else {
-            return Ok(());
-        };
-        need_space(missing, free)
+        match network::free_bytes(scene.host(), STORE) {
+            Ok(free) => need_space(missing, free),
+            // `df` that prints no number must not stop an install.
+            Err(HostError::Other(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
@@ -134,7 +132,7 @@ fn wanted(image: &ImagePull, pinned: &Pinned) -> Option<model::Digest> {
 }
 
 fn need_space(images: u64, free: u64) -> Result<()> {
-    let need = images * TYPICAL + RESERVE;
+    let need = space_for(images);
     if free >= need {
         return Ok(());
     }

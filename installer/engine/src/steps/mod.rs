@@ -2,13 +2,13 @@
 
 pub(crate) mod access;
 mod certificates;
-mod clock;
+pub(crate) mod clock;
 mod docker;
 mod file_set;
 mod firewall;
 mod handover;
 mod identity;
-mod images;
+pub(crate) mod images;
 mod network;
 mod networks;
 mod render;

@@ -8,7 +8,7 @@
 //!                                 ^ keys            shape ^  ^ across
 //! ```
 //!
-//! [`keys`] is the one table of what a seed may say; [`redact`] masks what must not be shown.
+//! [`write`] is the way back. [`keys`] is the one table of what a seed may say; [`redact`] masks what must not be shown.
 
 mod conform;
 pub mod keys;
@@ -21,10 +21,12 @@ mod shape;
 mod syntax;
 mod types;
 mod v1;
+mod write;
 
 pub use parse::{SCHEMA, parse};
 pub use redact::redact;
 pub use types::*;
+pub use write::write;
 
 /// `host[:port]` of a registry, as `[images] mirror` takes it.
 ///

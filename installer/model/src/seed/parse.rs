@@ -1,9 +1,11 @@
 //! Text to [`Seed`].
 
+use std::{collections::BTreeSet, ops::Range};
+
 use toml::de::{DeTable, DeValue};
 
 use super::{Seed, reader::Sink, redact, v1};
-use crate::{Digest, Problems};
+use crate::{Digest, Problems, problem::Lines};
 
 /// The schema that this installer writes; it reads all up to it.
 pub const SCHEMA: u32 = 1;
@@ -24,20 +26,34 @@ pub fn parse(file: &str, text: &str) -> Result<Seed, Problems> {
     let tree = tree.get_ref();
     let seed =
         if speaks_ours(tree, &sink) { v1::parse(tree, Digest::of(text), &sink) } else { None };
-    let torn: Vec<usize> = problems
-        .list
-        .iter()
-        .filter_map(|p| p.span.as_ref())
-        .map(|s| problems.position(s.start).0)
-        .collect();
+    let lines = Lines::of(text);
+    let line = |span: &Option<Range<usize>>| span.as_ref().map(|span| lines.number(span.start));
+    let torn: BTreeSet<usize> = problems.list.iter().filter_map(|p| line(&p.span)).collect();
     for problem in sink.into_list(broken) {
         // What is said about a line that could not even be read is about our guess at it.
-        let line = problem.span.as_ref().map(|span| problems.position(span.start).0);
-        if !line.is_some_and(|line| torn.contains(&line)) {
+        if !line(&problem.span).is_some_and(|line| torn.contains(&line)) {
             problems.list.push(problem);
         }
     }
+    for problem in &mut problems.list {
+        problem.message = one_line(std::mem::take(&mut problem.message));
+        problem.hint = one_line(std::mem::take(&mut problem.hint));
+    }
     problems.into_result(seed)
+}
+
+/// A quotation of several lines has swallowed what comes below it, secrets too: it is left out.
+/// Nothing that is told moves the cursor of a terminal.
+fn one_line(told: String) -> String {
+    let shown = match told.find('\n').zip(told.rfind('\n')) {
+        None => told,
+        Some((first, last)) => {
+            let before = told[..first].find('`').unwrap_or(0);
+            let after = told[last..].rfind('`').map_or(told.len(), |at| last + at + 1);
+            format!("{}`…`{}", &told[..before], &told[after..])
+        }
+    };
+    shown.replace(|letter: char| letter.is_control(), "\u{fffd}")
 }
 
 /// Whether the rest can be read as a schema that we know. A seed without `schema` is read as the

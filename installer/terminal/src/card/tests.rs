@@ -184,7 +184,10 @@ fn the_end_says_where_to_go_and_whom_to_trust() {
                 its SHA-256 fingerprint, then import it as an authority:
                 AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB
                 AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB
- Later          `homelab status`, `homelab verify`, `homelab apply` on the box
+ Later          `homelab status`, `homelab verify`, `homelab apply` on the box;
+                `homelab status --qr` shows the address above as a QR code,
+                `sudo homelab recovery-sheet --to /dev/sdX1` saves to a stick
+                what is needed after a total loss
 ===============================================================================
 "
     );

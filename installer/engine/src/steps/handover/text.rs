@@ -32,7 +32,8 @@ pub(super) fn banner(handover: &Handover, fingerprint: Option<&str>) -> String {
 /// The recovery sheet, with what was on it before.
 pub(super) fn sheet(before: Option<&str>, now: &str, lines: &[(String, Secret)]) -> Secret {
     let head = "These secrets were made on this box and are shown once.\n\
-                Copy this sheet to a safe place away from the box, then remove it:\n\n    \
+                `sudo homelab recovery-sheet --to /dev/sdX1` saves them to a stick, with what\n\
+                else is needed after a total loss. Then remove this sheet:\n\n    \
                 rm /root/homelab-recovery.txt\n";
     let mut text = before.unwrap_or(head).to_owned();
     let _ = writeln!(text, "\n{now}\n");

@@ -6,8 +6,15 @@ use super::super::{Certificate, DnsProvider, Domain, System, reader::Table, shap
 
 /// Directories of Let's Encrypt: <https://letsencrypt.org/docs/acme-protocol-updates/> and
 /// <https://letsencrypt.org/docs/staging-environment/>.
-const LETSENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
-const LETSENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+const PUBLIC: [(&str, &str); 2] = [
+    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
+    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+];
+
+/// What a seed calls the authority with this directory; none: it is one of the owner's choice.
+pub(in crate::seed) fn issuer(directory: &str) -> Option<&'static str> {
+    PUBLIC.iter().find(|(_, known)| *known == directory).map(|(name, _)| *name)
+}
 
 pub(super) fn domain(root: &Table<'_>, system: Option<&System>) -> Option<Domain> {
     let table = root.table("domain");
@@ -83,8 +90,6 @@ fn certificate(table: &Table<'_>, root: &Table<'_>) -> Option<Certificate> {
     }
     let directory = match issuer {
         "local" => return Some(Certificate::Local),
-        "letsencrypt" => LETSENCRYPT.to_owned(),
-        "letsencrypt-staging" => LETSENCRYPT_STAGING.to_owned(),
         "custom" => {
             if !table.has("directory") {
                 table.sink().missing(
@@ -95,7 +100,7 @@ fn certificate(table: &Table<'_>, root: &Table<'_>) -> Option<Certificate> {
             }
             directory??.value
         }
-        _ => return None,
+        public => PUBLIC.iter().find(|(name, _)| *name == public)?.1.to_owned(),
     };
     // An address that the owner gave for other notices will do; one made up by us will not.
     let admin = root.table("admin");

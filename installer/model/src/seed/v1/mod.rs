@@ -10,6 +10,7 @@ mod network;
 mod services;
 mod storage;
 
+pub(super) use domain::issuer;
 use toml::de::DeTable;
 
 use super::{
