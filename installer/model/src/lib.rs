@@ -21,6 +21,7 @@ pub mod notification;
 pub mod paths;
 pub mod plan;
 pub mod problem;
+pub mod questions;
 pub mod render;
 pub mod report;
 pub mod secret;

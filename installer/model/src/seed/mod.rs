@@ -13,6 +13,7 @@
 mod conform;
 pub mod keys;
 mod parse;
+pub mod providers;
 mod reader;
 mod redact;
 pub mod rules;

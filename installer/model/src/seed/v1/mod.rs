@@ -10,6 +10,8 @@ mod network;
 mod services;
 mod storage;
 
+pub(super) use across::is_private;
+
 use toml::de::DeTable;
 
 use super::{
