@@ -8,24 +8,31 @@
 //!                                 ^ keys            shape ^  ^ across
 //! ```
 //!
-//! [`keys`] is the one table of what a seed may say; [`redact`] masks what must not be shown.
+//! [`keys`] is the one table of what a seed may say; [`explain`] and [`schema`] are read off it.
+//! [`redact`] masks what must not be shown, [`warnings`] finds what is allowed and unwise.
 
 mod conform;
+mod explain;
 pub mod keys;
 mod parse;
 pub mod providers;
 mod reader;
 mod redact;
 pub mod rules;
+mod schema;
 mod secrets;
 mod shape;
 mod syntax;
 mod types;
 mod v1;
+mod warnings;
 
+pub use explain::explain;
 pub use parse::{SCHEMA, parse};
 pub use redact::redact;
+pub use schema::schema;
 pub use types::*;
+pub use warnings::warnings;
 
 /// `host[:port]` of a registry, as `[images] mirror` takes it.
 ///
