@@ -113,9 +113,9 @@ fn good(question: &Question<'_>) -> Value {
         "notifications.smtp.server" => text("smtp.example.org:587"),
         "notifications.ntfy.url" => text("https://ntfy.sh/alex-7f3a"),
         _ if id.ends_with(".consent") => {
-            let serial = facts().disks.into_iter().map(|disk| disk.serial);
-            let serial = serial.filter(|serial| id.contains(serial.as_str())).last().unwrap();
-            text(&serial[serial.len() - 4..])
+            let disks = facts().disks;
+            let disk = disks.iter().rfind(|disk| id.contains(disk.serial.as_str())).unwrap();
+            text(&disk.serial[disk.serial.len() - 4..])
         }
         _ if matches!(question.kind, Kind::Secret { .. }) => secret("a-token-of-the-provider"),
         _ => panic!("what is good for {question:?}?"),

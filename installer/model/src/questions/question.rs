@@ -8,6 +8,9 @@ use crate::{Secret, catalogue::nearest, seed::rules::Refused};
 /// Judges an answer: as it is kept, or why it cannot be taken.
 type Check<'a> = Box<dyn Fn(Value) -> Result<Value, Refused> + 'a>;
 
+/// Says something about an answer.
+type Remark<'a> = Box<dyn Fn(&Value) -> String + 'a>;
+
 /// A question. Its texts are plain ASCII, in sentences, without line breaks of their own.
 pub struct Question<'a> {
     /// Its name.
@@ -26,7 +29,7 @@ pub struct Question<'a> {
     /// Other ways to an answer; whoever asks offers those that it can carry out.
     pub offers: Vec<Offer>,
     check: Check<'a>,
-    remark: Option<Box<dyn Fn(&Value) -> String + 'a>>,
+    remark: Option<Remark<'a>>,
 }
 
 /// What an answer is.

@@ -1,5 +1,6 @@
 //! The sections of the graph, in the order in which they are asked.
 
+mod disks;
 mod domain;
 mod keep;
 mod owner;

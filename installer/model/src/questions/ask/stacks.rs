@@ -14,10 +14,12 @@ use crate::{
 /// Asks for the stacks; `core` is always one.
 pub(super) fn stacks(walk: &mut Walk<'_>) {
     let world = walk.world;
-    let options: Vec<Choice> = offered(world.catalogue).map(option).collect();
-    let all: Vec<String> = options.iter().map(|option| option.value.clone()).collect();
+    let all: Vec<String> = offered(world.catalogue).map(|stack| stack.name.clone()).collect();
     let scales = Rc::new(Scales::new(world, walk.said.clone()));
     let default = if walk.wants_default("stacks") { scales.most(&all) } else { all.clone() };
+    let weighed = walk.open.is_none().then(|| scales.weigh(&all)).flatten();
+    let option = |stack| option(stack, weighed.as_ref().map(|weighed| weighed.of(&stack.name)));
+    let options: Vec<Choice> = offered(world.catalogue).map(option).collect();
     let (judge, weigh) = (Rc::clone(&scales), Rc::clone(&scales));
     let chosen = walk.texts(
         Question::new("stacks", "Services", Kind::Several(options))
@@ -56,11 +58,11 @@ fn offered(catalogue: &Catalogue) -> impl Iterator<Item = &Stack> {
     catalogue.stacks.iter().filter(|stack| stack.name != CORE && !stack.own)
 }
 
-fn option(stack: &Stack) -> Choice {
+fn option(stack: &Stack, memory: Option<u64>) -> Choice {
     let title = stack.wish.title.as_deref().unwrap_or(&stack.name);
     let about = stack.wish.about.as_deref().unwrap_or_default();
-    let label = if about.is_empty() { title.to_owned() } else { format!("{title}: {about}") };
-    Choice::new(stack.name.clone(), label)
+    let memory = memory.map(|memory| Memory(memory).to_string()).unwrap_or_default();
+    Choice::new(stack.name.clone(), format!("{title:<15} {memory:>8}  {about}"))
 }
 
 /// Weighs selections of one box.
@@ -109,11 +111,7 @@ impl<'a> Scales<'a> {
             if weighed.fits(self.world).is_ok() {
                 break;
             }
-            let of = |name: &String| {
-                let shares = weighed.budget.services.iter().filter(|share| share.stack == *name);
-                shares.map(|share| share.tier).sum::<u64>()
-            };
-            let largest = (0..chosen.len()).max_by_key(|at| of(&chosen[*at]));
+            let largest = (0..chosen.len()).max_by_key(|at| weighed.of(&chosen[*at]));
             chosen.remove(largest.unwrap_or_default());
         }
         chosen
@@ -143,6 +141,12 @@ struct Weighed {
 }
 
 impl Weighed {
+    /// What a stack of it needs.
+    fn of(&self, stack: &str) -> u64 {
+        let shares = self.budget.services.iter().filter(|share| share.stack == stack);
+        shares.map(|share| share.tier).sum()
+    }
+
     fn words(&self, world: &World<'_>) -> String {
         let services: u64 = self.budget.services.iter().map(|share| share.tier).sum();
         let needed = Memory(services + self.budget.system);
