@@ -129,7 +129,11 @@ fn recent(note: &Path) -> Option<String> {
     (age < PATIENCE).then(|| fs::read_to_string(note).ok())?
 }
 
-fn fetch(url: &str) -> Result<Vec<u8>, String> {
+/// What lies at an https address.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn fetch(url: &str) -> Result<Vec<u8>, String> {
     // It may be installed already; either way there is one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let failed = |error: reqwest::Error| {

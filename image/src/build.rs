@@ -147,7 +147,10 @@ fn read_recipe(path: &Path) -> Result<Recipe> {
 }
 
 /// The catalogue that goes into the image: one with a mistake is found here, not on the box.
-fn read_catalogue(folder: &Path) -> Result<Catalogue> {
+///
+/// # Errors
+/// It is not there, or wrong.
+pub fn read_catalogue(folder: &Path) -> Result<Catalogue> {
     let mut files = BTreeMap::new();
     for entry in walkdir::WalkDir::new(folder).min_depth(1) {
         let entry = entry.map_err(|error| {

@@ -1,9 +1,10 @@
 //! What can be asked of this program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use host::SystemRunner;
+use model::catalogue::{Catalogue, wish::Memory};
 
 use crate::{
     bench,
@@ -29,7 +30,7 @@ enum Verb {
     Bench(Build),
     /// Fill in and refresh the digests of stacks/images.lock from the registries
     Lock(lock::Options),
-    /// Check a seed, try it out, or put it into an image
+    /// Make a seed, check one, try it out, or put one into an image
     #[command(subcommand)]
     Seed(Seed),
     /// Start an image in QEMU; the console is this terminal
@@ -63,10 +64,25 @@ struct Build {
 
 #[derive(Subcommand)]
 enum Seed {
+    /// Ask what the box shall be, and write the seed
+    New(seed::new::Options),
     /// Find every mistake of a seed
     Check {
         /// The seed
         file: PathBuf,
+        /// Memory of the box, such as 4G: refuse what does not fit into it
+        #[arg(long, value_name = "SIZE")]
+        ram: Option<Memory>,
+        /// The folder with stacks/, for --ram
+        #[arg(long, default_value = ".")]
+        source: PathBuf,
+    },
+    /// Print the JSON schema of a seed, for editors
+    Schema,
+    /// Tell what a key of the seed means and takes
+    Explain {
+        /// The key, such as admin.password, or a table, such as storage.mount
+        key: String,
     },
     /// Install with a seed in a virtual machine that is thrown away, and show its final page
     Simulate(simulate::Options),
@@ -102,6 +118,43 @@ impl Build {
     }
 }
 
+impl Seed {
+    /// What is to be said afterwards.
+    fn run(self) -> Result<String> {
+        match self {
+            Self::New(options) => seed::new::new(&options, &catalogue(&options.source)?),
+            Self::Check { file, ram: None, .. } => seed::check(&file, None),
+            Self::Check { file, ram: Some(ram), source } => {
+                seed::check(&file, Some((ram, &catalogue(&source)?)))
+            }
+            Self::Schema => serde_json::to_string_pretty(&model::seed::schema())
+                .map_err(|error| ImageError::Other(error.to_string())),
+            Self::Explain { key } => match model::seed::explain(&key) {
+                Ok(text) => Ok(text.trim_end().to_owned()),
+                Err(refused) => {
+                    Err(ImageError::Usage(format!("{}\n    = {}", refused.what, refused.hint)))
+                }
+            },
+            Self::Simulate(options) => {
+                Ok(simulate::simulate(&options)?.trim_end_matches('\n').to_owned())
+            }
+            Self::Inject { image, file } => seed::inject(&image, &file),
+        }
+    }
+}
+
+fn catalogue(source: &Path) -> Result<Catalogue> {
+    let folder = source.join("stacks");
+    if !folder.is_dir() {
+        return Err(ImageError::Usage(format!(
+            "there is no `{}`, which says what can run on a box\n    = run this in the folder of the \
+             project, or name that by --source",
+            folder.display()
+        )));
+    }
+    build::read_catalogue(&folder)
+}
+
 /// Reads the command line and does what it says.
 ///
 /// # Errors
@@ -121,16 +174,8 @@ pub fn main() -> Result<()> {
             println!("{}", lock::lock(&options, &Progress::stderr())?);
             Ok(())
         }
-        Verb::Seed(Seed::Check { file }) => {
-            println!("{}", seed::check(&file)?);
-            Ok(())
-        }
-        Verb::Seed(Seed::Inject { image, file }) => {
-            println!("{}", seed::inject(&image, &file)?);
-            Ok(())
-        }
-        Verb::Seed(Seed::Simulate(options)) => {
-            print!("{}", simulate::simulate(&options)?);
+        Verb::Seed(verb) => {
+            println!("{}", verb.run()?);
             Ok(())
         }
         Verb::Run(options) => match run::run(&options)? {},

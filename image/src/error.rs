@@ -36,6 +36,9 @@ pub enum ImageError {
     /// Something else that is wrong with an input.
     #[error("{0}")]
     Other(String),
+    /// Somebody left before the end.
+    #[error("{0}")]
+    Unfinished(String),
     /// The finished image fails its own checks.
     #[error("the image fails its checks and was not put in place:\n{}", .0.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"))]
     Checks(Vec<String>),
@@ -62,7 +65,11 @@ impl ImageError {
         match self {
             Self::Problems(_) | Self::Usage(_) => 2,
             Self::Machine(_) => 3,
-            Self::Command(_) | Self::File { .. } | Self::Other(_) | Self::Checks(_) => 4,
+            Self::Command(_)
+            | Self::File { .. }
+            | Self::Other(_)
+            | Self::Unfinished(_)
+            | Self::Checks(_) => 4,
         }
     }
 }

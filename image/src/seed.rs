@@ -1,4 +1,6 @@
-//! Seeds on the PC: checked, and put into an image.
+//! Seeds on the PC: asked for, checked, and put into an image.
+
+pub mod new;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,7 +9,11 @@ use std::{
 };
 
 use model::{
+    Problems,
+    catalogue::{Catalogue, wish::Memory},
+    facts::Facts,
     paths::partition,
+    plan,
     seed::{SecretSource, Seed},
 };
 
@@ -19,17 +25,32 @@ use crate::{
     window::Window,
 };
 
-/// Finds every mistake of a seed; what to say if there is none.
+/// Finds every mistake of a seed; what to say if there is none, with warnings. `on`: a machine with
+/// so much memory, and what can be deployed on it.
 ///
 /// # Errors
 /// Every problem with its place; or a file that the seed names cannot be read.
-pub fn check(file: &Path) -> Result<String> {
-    let (_, seed, beside) = read(file)?;
+pub fn check(file: &Path, on: Option<(Memory, &Catalogue)>) -> Result<String> {
+    let (source, seed, beside) = read(file)?;
+    if let Some((memory, catalogue)) = on {
+        plan::fits(&seed, catalogue, &Facts::of_memory(memory.0)).map_err(|problems| Problems {
+            file: file.to_string_lossy().into_owned(),
+            ..problems
+        })?;
+    }
     let mut text = format!("{}: good, schema {}", file.display(), model::seed::SCHEMA);
     text.push_str(&format!("\n  box    {}, at {}", seed.system.hostname, seed.domain.name));
     text.push_str(&format!("\n  admin  {}", seed.admin.name));
     for (name, _) in beside {
         text.push_str(&format!("\n  file   {name}"));
+    }
+    if let Some((memory, _)) = on {
+        text.push_str(&format!("\n  memory {memory} are enough"));
+    }
+    let warnings = model::seed::warnings(&file.to_string_lossy(), &source, &seed);
+    if !warnings.list.is_empty() {
+        text.push_str(&format!("\n\nwarning: {warnings}"));
+        text.truncate(text.trim_end().len());
     }
     Ok(text)
 }
@@ -166,7 +187,7 @@ mod tests {
     fn a_good_seed_is_described_and_lies_in_the_image_with_its_files() {
         let folder = folder(GOOD, SchemaRange::ours());
         let path = |name: &str| folder.path().join(name);
-        let said = check(&path("seed.toml")).unwrap();
+        let said = check(&path("seed.toml"), None).unwrap();
         assert!(
             said.ends_with(
                 "\n  box    homelab, at homelab.home.arpa\n  admin  alex\n  file   password.txt"
@@ -180,6 +201,28 @@ mod tests {
         let seed = partitions.iter().find(|p| p.number == partition::SEED).unwrap().extent;
         let volume = fat::ReadOnly(Window::new(disk, seed.start, seed.length));
         assert_eq!(fat::get(volume, "seed.toml").unwrap().unwrap(), GOOD.as_bytes());
+    }
+
+    #[test]
+    fn a_weak_password_is_warned_of_and_a_choice_that_cannot_fit_is_refused() {
+        let seed = format!("{GOOD}[stacks]\nenable = [\"core\", \"productivity\"]\n")
+            .replace("{ file = \"password.txt\" }", "\"P@ssw0rd2024\"");
+        let folder = folder(&seed, SchemaRange::ours());
+        let file = folder.path().join("seed.toml");
+        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks");
+        let catalogue = crate::build::read_catalogue(&stacks).unwrap();
+        let on = |memory: &str| check(&file, Some((memory.parse().unwrap(), &catalogue)));
+        let said = on("8G").unwrap();
+        assert!(said.contains("\n  memory 8192 MiB are enough\n\nwarning: "), "{said}");
+        assert!(said.contains("seed.toml:5:12: the password is made of words"), "{said}");
+        assert!(said.ends_with("random words are strong and easy to type"), "{said}");
+        assert!(!said.contains("P@ssw0rd"), "{said}");
+        let error = on("1G").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let (first, hint) =
+            error.to_string().split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert!(first.contains("seed.toml: the services need "), "{first}");
+        assert!(hint.contains("disable some of them; the largest are "), "{hint}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The pure core of the homelab appliance.
 //!
-//! What is wanted ([`seed`]), what can be deployed ([`catalogue`]), what is there ([`facts`]),
-//! what will be done ([`plan`]) and what was done ([`report`]). Nothing here touches a file,
-//! a process, the environment or the clock: everything is computed from arguments, so that all
-//! of it can be tested with strings.
+//! What is wanted ([`seed`], asked for by [`questions`]), what can be deployed ([`catalogue`]), what
+//! is there ([`facts`]), what will be done ([`plan`]) and what was done ([`report`]). Nothing here
+//! touches a file, a process, the environment or the clock: everything is computed from arguments,
+//! so that all of it can be tested with strings.
 //!
 //! ```text
 //! seed.toml --seed::parse--> Seed ---+
@@ -22,6 +22,7 @@ pub mod paths;
 pub mod plan;
 pub mod preflight;
 pub mod problem;
+pub mod questions;
 pub mod render;
 pub mod report;
 pub mod secret;

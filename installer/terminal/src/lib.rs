@@ -3,8 +3,8 @@
 //! Everything that a person reads is computed by pure functions from values of `model`
 //! ([`progress`], [`card`], [`sheet`], [`problems`]), so that its exact text can be tested.
 //! [`console`] brings text to terminals that may be slow, dead or stopped without ever holding up
-//! the work; [`bars`] draws on an interactive terminal, [`prompt`] asks at one. Nothing is decided
-//! here.
+//! the work; [`bars`] draws on an interactive terminal, [`prompt`] asks at one, [`face`] puts the
+//! questions of the setup to a person. Nothing is decided here.
 //!
 //! The text is plain ASCII in 80 columns without colour: it must come through a serial line, a
 //! text-mode screen and a log alike.
@@ -12,6 +12,7 @@
 pub mod bars;
 pub mod card;
 pub mod console;
+pub mod face;
 pub mod matrix;
 pub mod memory;
 pub mod number;

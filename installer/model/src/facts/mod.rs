@@ -41,6 +41,24 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// A machine of which nothing is known but its memory.
+    pub fn of_memory(memory: u64) -> Self {
+        Self {
+            architecture: "x86_64".to_owned(),
+            firmware: Firmware::Uefi,
+            product: String::new(),
+            memory,
+            processors: 1,
+            disks: Vec::new(),
+            interfaces: Vec::new(),
+            render_device: false,
+            render_group: None,
+            tunnel_device: true,
+            artefacts: Vec::new(),
+            own_artefacts: Vec::new(),
+        }
+    }
+
     /// The disk that the box was started from.
     pub fn boot_disk(&self) -> Option<&Disk> {
         self.disks.iter().find(|disk| disk.boot)

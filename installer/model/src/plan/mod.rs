@@ -14,8 +14,9 @@ mod system;
 
 pub use access::matrix;
 pub use action::*;
-pub use budget::budget;
+pub use budget::{budget, fits, left_out};
 pub use make::plan;
+pub use storage::FORMATS;
 
 use std::fmt;
 

@@ -10,6 +10,9 @@ use crate::{
     seed::{DiskSelector, FileSystem, Mount, MountSource, Seed},
 };
 
+/// Whether consent by `wipe` is carried out. As long as it is not, nobody is asked for it.
+pub const FORMATS: bool = false;
+
 /// Where the shared data lies, and what may be mounted there.
 const PLACES: [&str; 3] = ["media", "downloads", "backups"];
 /// The group that all who work on media belong to.

@@ -8,24 +8,33 @@
 //!                                 ^ keys            shape ^  ^ across
 //! ```
 //!
-//! [`write`] is the way back. [`keys`] is the one table of what a seed may say; [`redact`] masks what must not be shown.
+//! [`keys`] is the one table of what a seed may say; [`explain`] and [`schema`] are read off it.
+//! [`redact`] masks what must not be shown, [`warnings`] finds what is allowed and unwise, and
+//! [`write`] is the way back.
 
 mod conform;
+mod explain;
 pub mod keys;
 mod parse;
+pub mod providers;
 mod reader;
 mod redact;
 pub mod rules;
+mod schema;
 mod secrets;
 mod shape;
 mod syntax;
 mod types;
 mod v1;
+mod warnings;
 mod write;
 
+pub use explain::explain;
 pub use parse::{SCHEMA, parse};
 pub use redact::redact;
+pub use schema::schema;
 pub use types::*;
+pub use warnings::warnings;
 pub use write::write;
 
 /// `host[:port]` of a registry, as `[images] mirror` takes it.

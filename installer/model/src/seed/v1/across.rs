@@ -49,7 +49,7 @@ fn public_certificate(root: &Table<'_>) {
 }
 
 /// Names that no public authority certifies: not in the public DNS.
-fn is_private(name: &str) -> bool {
+pub(in super::super) fn is_private(name: &str) -> bool {
     const PRIVATE: &[&str] =
         &["home.arpa", "internal", "lan", "home", "corp", "mail", "test", "example", "intranet"];
     PRIVATE.iter().any(|private| name == *private || name.ends_with(&format!(".{private}")))

@@ -10,7 +10,9 @@ mod network;
 mod services;
 mod storage;
 
+pub(super) use across::is_private;
 pub(super) use domain::issuer;
+
 use toml::de::DeTable;
 
 use super::{
