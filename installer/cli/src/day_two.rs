@@ -145,6 +145,11 @@ fn rejoin_once(host: &Host) -> Result<Result<bool, engine::Failure>, Failure> {
     let journal = Journal::load(host)
         .map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))?;
     let Some(journal) = journal.filter(|journal| journal.complete) else { return Ok(Ok(false)) };
+    // Only who acts takes the lock: an owner's `apply` must not be turned away by a look.
+    match engine::is_astray(&journal.plan, &context(host)) {
+        Ok(true) => {}
+        looked => return Ok(looked),
+    }
     // Whoever is at work on the box looks for it too.
     let Ok(_lock) = lock::take(host, "rejoin") else { return Ok(Ok(false)) };
     Ok(engine::rejoin(&journal.plan, &context(host), &mut Notes))

@@ -30,5 +30,5 @@ pub use failure::{Failure, Trouble};
 pub use journal::{Journal, prepare};
 pub use preflight::Preflight;
 pub use publish::publish;
-pub use run::{rejoin, renew, run, verify};
+pub use run::{is_astray, rejoin, renew, run, verify};
 pub use sink::{Fan, JsonLines, Listener, Silence, Sink};

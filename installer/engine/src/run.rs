@@ -18,7 +18,7 @@ use std::{
 };
 
 use model::{
-    plan::{Action, Plan, Step},
+    plan::{Action, Plan, StackWish, Step},
     report::{Event, FORMAT, Outcome, Phase, Report, StepInfo, StepReport, Verdict},
 };
 
@@ -69,6 +69,32 @@ pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
     Ok(false)
 }
 
+/// Has a service lost the network of the container that it uses? Changes nothing.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn is_astray(plan: &Plan, context: &Context) -> Result<bool, Failure> {
+    for (step, stack) in network_users(plan) {
+        let failed =
+            |error: host::HostError| Failure::Step { id: step.id.clone(), trouble: error.into() };
+        let containers = context.host.containers.project(&stack.name).map_err(failed)?;
+        if containers.iter().any(|container| container.astray) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Stacks with a service that uses another container's network.
+fn network_users(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
+    plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Stack(stack) if stack.services.iter().any(|s| s.network_of.is_some()) => {
+            Some((step, stack))
+        }
+        _ => None,
+    })
+}
+
 /// Looks at the services that use another container's network, and makes those anew that have lost
 /// it; whether there were any.
 ///
@@ -77,13 +103,10 @@ pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
 pub fn rejoin(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Result<bool, Failure> {
     let scene = Scene::new(context, plan);
     let mut any = false;
-    for step in &plan.steps {
-        let Action::Stack(stack) = &step.action else { continue };
-        if stack.services.iter().any(|service| service.network_of.is_some()) {
-            let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
-            let mut progress = Progress::new(&step.id, sink);
-            any |= stack::Doer(stack).rejoin(&scene, &mut progress).map_err(failed)?;
-        }
+    for (step, stack) in network_users(plan) {
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        let mut progress = Progress::new(&step.id, sink);
+        any |= stack::Doer(stack).rejoin(&scene, &mut progress).map_err(failed)?;
     }
     Ok(any)
 }

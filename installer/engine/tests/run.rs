@@ -375,6 +375,8 @@ fn a_container_that_lost_its_network_is_made_anew_and_no_other() {
     assert!(!engine::rejoin(&plan, &context, &mut Silence).unwrap());
     let Action::Stack(stack) = &mut plan.steps[0].action else { panic!("no stack") };
     stack.services[0].network_of = Some("gluetun".to_owned());
+    assert!(engine::is_astray(&plan, &context).unwrap());
+    assert!(bench.fake.runner.commands().is_empty(), "a look makes nothing");
     assert!(engine::rejoin(&plan, &context, &mut Silence).unwrap());
     assert_eq!(
         bench.fake.runner.commands(),
@@ -383,6 +385,7 @@ fn a_container_that_lost_its_network_is_made_anew_and_no_other() {
     );
     bench.fake.runner.forget();
     bench.fake.containers.set_project("core", vec![FakeContainers::running("traefik")]);
+    assert!(!engine::is_astray(&plan, &context).unwrap());
     assert!(!engine::rejoin(&plan, &context, &mut Silence).unwrap());
     assert!(bench.fake.runner.commands().is_empty());
 }
