@@ -321,6 +321,45 @@ fn a_service_that_stays_ill_is_acted_upon() {
 }
 
 #[test]
+fn compose_gets_a_second_go_when_a_late_service_recovers() {
+    let bench = Bench::new();
+    let plan = plan_of_one_service(&bench);
+    bench.fake.runner.fail_once(["docker", "compose"], 1, "traefik is unhealthy");
+    let ill = FakeContainers::with_health("traefik", Health::Unhealthy);
+    bench.fake.containers.set_project("core", vec![ill]);
+    let fake = bench.fake.clone();
+    bench.fake.containers.while_waiting(move || {
+        // Only when Compose has given up: before that, the look at what holds waits as well.
+        if fake.runner.commands().iter().any(|command| command.contains(" up ")) {
+            let healthy = FakeContainers::with_health("traefik", Health::Healthy);
+            fake.containers.set_project("core", vec![healthy]);
+        }
+    });
+    let report = bench.run(&plan);
+    assert_eq!(report.exit, 0, "{report:?}");
+    let commands = bench.fake.runner.commands();
+    assert_eq!(commands.iter().filter(|command| command.contains(" up ")).count(), 2);
+}
+
+#[test]
+fn compose_fails_with_a_service_that_does_not_recover_or_has_ended() {
+    let ill = FakeContainers::with_health("traefik", Health::Unhealthy);
+    let ended = Container { running: false, exit: Some(1), health: None, ..ill.clone() };
+    for (container, said) in [(ill, "traefik is unhealthy: "), (ended, "traefik exited with 1: ")] {
+        let bench = Bench::new();
+        let plan = plan_of_one_service(&bench);
+        bench.fake.runner.fail(["docker", "compose"], 1, "a dependency failed to start");
+        bench.fake.containers.set_project("core", vec![container]);
+        let report = bench.run(&plan);
+        assert_eq!(report.exit, 4);
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(text.contains(said) && text.contains("a dependency failed to start"), "{text}");
+        let commands = bench.fake.runner.commands();
+        assert_eq!(commands.iter().filter(|command| command.contains(" up ")).count(), 1);
+    }
+}
+
+#[test]
 fn what_the_health_of_a_service_waits_for_is_done_before_it() {
     let bench = Bench::new();
     let setup = Setup {

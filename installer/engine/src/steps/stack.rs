@@ -106,8 +106,9 @@ impl Doer<'_> {
         ])
     }
 
-    /// Runs Compose and tells meanwhile how many services are well; its failure is told with the
-    /// service that is at fault, if there is one.
+    /// Runs Compose, and again when it gave up on a service that became well after all: it does so
+    /// at the first failed health check, which a busy machine answers too late and the next one in
+    /// time. Its failure is told with the service that is at fault, if there is one.
     fn up(
         &self,
         scene: &Scene<'_>,
@@ -118,12 +119,40 @@ impl Doer<'_> {
         // Compose itself waits for services that others depend on.
         let seconds = COMPOSE + self.0.services.iter().map(|s| s.deadline).sum::<u64>();
         let command = command.timeout(Duration::from_secs(seconds));
+        let end = scene.host().clock.epoch().saturating_add_unsigned(seconds);
+        loop {
+            let Err(failed) = self.compose_up(scene, &command, told, progress) else {
+                return Ok(());
+            };
+            let Some(bad) = self.at_fault(scene) else {
+                return Err(failed.hinted(format!(
+                    "`cd {} && docker compose up -d` shows the same at work",
+                    self.0.folder
+                )));
+            };
+            let recovered = bad.running
+                && scene.host().clock.epoch() < end
+                && wait::recovered(self.0, &bad, scene, progress)?;
+            if !recovered {
+                return Err(wait::told(&bad, &failed.to_string(), scene));
+            }
+        }
+    }
+
+    /// Runs Compose once, and tells meanwhile how many services are well.
+    fn compose_up(
+        &self,
+        scene: &Scene<'_>,
+        command: &Command,
+        told: &mut wait::Told,
+        progress: &mut Progress<'_>,
+    ) -> Result<()> {
         let (sender, receiver) = channel();
-        let outcome = thread::scope(|scope| {
-            scope.spawn(move || drop(sender.send(scene.run(command))));
+        thread::scope(|scope| {
+            scope.spawn(move || drop(sender.send(scene.run(command.clone()))));
             loop {
                 match receiver.recv_timeout(LOOK) {
-                    Ok(outcome) => return outcome,
+                    Ok(outcome) => return outcome.map(drop),
                     // Only news for whoever waits: what cannot be seen now is looked at later.
                     Err(RecvTimeoutError::Timeout) => {
                         if let Ok(containers) = scene.host().containers.project(&self.0.name) {
@@ -135,21 +164,16 @@ impl Doer<'_> {
                     }
                 }
             }
-        });
-        let Err(failed) = outcome else { return Ok(()) };
-        let bad = scene.host().containers.project(&self.0.name).ok().and_then(|containers| {
-            containers.into_iter().find(|container| {
-                container.health == Some(Health::Unhealthy)
-                    || container.exit.is_some_and(|status| status != 0)
-            })
-        });
-        Err(match bad {
-            Some(container) => wait::told(&container, &failed.to_string(), scene),
-            None => failed.hinted(format!(
-                "`cd {} && docker compose up -d` shows the same at work",
-                self.0.folder
-            )),
         })
+    }
+
+    /// The container that kept Compose from its end: rather one that has ended than one that is
+    /// only late.
+    fn at_fault(&self, scene: &Scene<'_>) -> Option<Container> {
+        let containers = scene.host().containers.project(&self.0.name).ok()?;
+        let ended = |c: &&Container| !c.running && c.exit.is_some_and(|status| status != 0);
+        let ill = |c: &&Container| c.health == Some(Health::Unhealthy);
+        containers.iter().find(ended).or_else(|| containers.iter().find(ill)).cloned()
     }
 
     /// Makes those containers anew that lost the network of the container that they use. Whether

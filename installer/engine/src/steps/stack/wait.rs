@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use host::containers::Container;
+use host::containers::{Container, Health};
 use model::{
     plan::{ServiceWish, StackWish},
     report::Unit,
@@ -70,6 +70,36 @@ pub(super) fn settled(stack: &StackWish, scene: &Scene<'_>) -> Result<Vec<Contai
             return Ok(containers);
         }
         host.containers.wait_for_event(Duration::from_secs(LOOK))?;
+    }
+}
+
+/// Waits for a container that runs but is unhealthy; whether it became well within the time that
+/// its service has.
+pub(super) fn recovered(
+    stack: &StackWish,
+    ill: &Container,
+    scene: &Scene<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<bool> {
+    let host = scene.host();
+    let begun = host.clock.epoch();
+    let service = stack.services.iter().find(|service| service.name == ill.service);
+    let patience = service.map_or(0, |service| service.deadline);
+    progress.note(format!("{} is unhealthy; it has {patience} s to recover", ill.service));
+    loop {
+        let containers = host.containers.project(&stack.name)?;
+        let now = containers.iter().find(|container| container.id == ill.id);
+        match now.filter(|container| container.running).map(|container| container.health) {
+            None => return Ok(false),
+            Some(None | Some(Health::Healthy)) => return Ok(true),
+            Some(_) => {}
+        }
+        let over = u64::try_from(host.clock.epoch() - begun).unwrap_or_default();
+        if over >= patience {
+            return Ok(false);
+        }
+        let left = (patience - over).clamp(1, LOOK);
+        host.containers.wait_for_event(Duration::from_secs(left))?;
     }
 }
 
