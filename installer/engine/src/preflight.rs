@@ -23,8 +23,6 @@ use model::{
 
 use crate::steps::{clock, images};
 
-/// Asked when the seed needs no name: the box's own security updates come from there.
-const ANY_NAME: &str = "deb.debian.org";
 /// What is asked for and does not answer is tried at this many of its addresses.
 const ADDRESSES: usize = 2;
 /// Unpartitioned space below this is rounding.
@@ -96,11 +94,12 @@ impl Preflight<'_> {
         judge::gateway(&seen, self.wanted)
     }
 
-    /// The names that are needed, each with its addresses.
+    /// The names that are needed, each with its addresses. If the seed needs none, the box still
+    /// wants its own updates.
     fn names(&self) -> host::Result<Vec<(String, Vec<IpAddr>)>> {
         let mut names = self.wanted.names();
         if names.is_empty() {
-            names.push(ANY_NAME.to_owned());
+            names.extend(network::update_servers(self.host)?.into_iter().next());
         }
         let found = names.into_iter().map(|name| {
             let addresses = network::resolve(self.host, &name)?;

@@ -377,10 +377,26 @@ fn dns() {
 
 #[test]
 fn a_box_that_needs_no_name_asks_for_that_of_its_updates() {
+    let updates = ["apt-get", "update", "--print-uris"];
+    let without_seed = |printed: &'static str| {
+        one(Check::Dns, move |fake, _, wanted| {
+            fake.runner.answer(updates, printed);
+            *wanted = Wanted::default();
+        })
+    };
     assert_eq!(
-        one(Check::Dns, |_, _, wanted| *wanted = Wanted::default()),
-        "Ok: deb.debian.org found by 192.168.1.1"
+        without_seed("'http://mirror.example/debian/dists/trixie/InRelease' x 0 \n"),
+        "Ok: mirror.example found by 192.168.1.1"
     );
+    assert_eq!(
+        without_seed("'file:/srv/packages/InRelease' x 0 \n"),
+        "NotAsked: neither the seed nor the box's updates need a name"
+    );
+    let broken = one(Check::Dns, |fake, _, wanted| {
+        fake.runner.fail(updates, 100, "E: Malformed entry 1");
+        *wanted = Wanted::default();
+    });
+    assert!(broken.starts_with("Warning: ") && broken.contains("E: Malformed entry 1"), "{broken}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Looks at the network and at who listens: resolvers, names, gateways, sockets.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv6Addr},
     time::Duration,
 };
 
 use model::{plan::Protocol, preflight::room::Listener};
+use reqwest::Url;
 use serde_json::Value;
 
 use crate::{Command, Host, HostError, Result, files};
@@ -53,6 +55,23 @@ pub fn resolve(host: &Host, name: &str) -> Result<Vec<IpAddr>> {
     found.sort_by_key(IpAddr::is_ipv6);
     found.dedup();
     Ok(found)
+}
+
+/// Names of the servers that the box gets its own updates from, as apt is set up; none: its sources
+/// are on a disk. Nobody is asked.
+///
+/// # Errors
+/// apt cannot be run, or does not understand its sources.
+pub fn update_servers(host: &Host) -> Result<Vec<String>> {
+    let command = Command::new("apt-get").args(["update", "--print-uris"]).timeout(PATIENCE);
+    let text = host.runner.run(&command)?.stdout;
+    // 'http://server/debian/dists/trixie/InRelease' its-file 0
+    let urls = text.lines().filter_map(|line| line.strip_prefix('\'')?.split('\'').next());
+    let mut names: Vec<String> =
+        urls.filter_map(|url| Some(Url::parse(url).ok()?.host_str()?.to_owned())).collect();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    Ok(names)
 }
 
 /// Is a gateway there? It need not answer anything: it is enough that somebody on the wire has its
@@ -182,6 +201,27 @@ mod tests {
             "nameserver 192.168.1.1\nnameserver fe80::1%enp1s0\n",
         );
         assert_eq!(resolvers(&host).unwrap(), [ip("192.168.1.1"), ip("fe80::1")]);
+    }
+
+    #[test]
+    fn update_servers_are_those_of_apt_each_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let fake = fake::host(folder.path());
+        let apt = ["apt-get", "update", "--print-uris"];
+        // As apt 3.0 prints it; one source lies on a disk.
+        fake.runner.answer(
+            apt,
+            "'http://mirror.example/debian/dists/trixie/InRelease' mirror.example_InRelease 0 \n\
+             'file:/srv/packages/InRelease' _srv_packages_InRelease 0 \n\
+             'https://fixes.example:8443/x/InRelease' fixes.example_InRelease 0 \n\
+             'http://mirror.example/debian/dists/trixie/main/Packages.xz' Packages 0 \n",
+        );
+        assert_eq!(update_servers(&fake.host()).unwrap(), ["mirror.example", "fixes.example"]);
+        fake.runner.answer(apt, "");
+        assert_eq!(update_servers(&fake.host()).unwrap(), Vec::<String>::new());
+        fake.runner.fail(apt, 100, "E: Malformed entry 1 in list file /etc/apt/sources.list");
+        let error = update_servers(&fake.host()).unwrap_err().to_string();
+        assert!(error.contains("E: Malformed entry 1"), "{error}");
     }
 
     #[test]

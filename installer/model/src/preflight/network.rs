@@ -144,6 +144,12 @@ pub fn dns(servers: &[IpAddr], asked: &[(String, Vec<IpAddr>)], wanted: &Wanted)
             "let the router give one by DHCP, or write `dns` into `[[network.interface]]`",
         );
     }
+    if asked.is_empty() {
+        return Finding::not_asked(
+            Check::Dns,
+            "neither the seed nor the box's updates need a name",
+        );
+    }
     let unknown: Vec<String> = asked
         .iter()
         .filter(|(_, found)| found.is_empty())
