@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use engine::{Context, Journal, Listener, Silence};
 use host::{
+    Clock as _,
     containers::{Container, Health},
     fake::{self, FakeContainers, FakeHost},
 };
@@ -270,6 +274,19 @@ fn an_image_counts_once_it_is_flushed() {
     assert!(bench.fake.containers.done().is_empty());
 }
 
+/// How Compose is told to bring that stack up.
+const UP: [&str; 9] = [
+    "docker",
+    "compose",
+    "--project-name",
+    "core",
+    "--project-directory",
+    "/opt/stacks/core",
+    "--file",
+    "/opt/stacks/core/compose.yaml",
+    "up",
+];
+
 /// One stack with one service, as a plan.
 fn plan_of_one_service(bench: &Bench) -> Plan {
     let service = ServiceWish {
@@ -324,7 +341,7 @@ fn a_service_that_stays_ill_is_acted_upon() {
 fn compose_gets_a_second_go_when_a_late_service_recovers() {
     let bench = Bench::new();
     let plan = plan_of_one_service(&bench);
-    bench.fake.runner.fail_once(["docker", "compose"], 1, "traefik is unhealthy");
+    bench.fake.runner.fail_once(UP, 1, "traefik is unhealthy");
     let ill = FakeContainers::with_health("traefik", Health::Unhealthy);
     bench.fake.containers.set_project("core", vec![ill]);
     let fake = bench.fake.clone();
@@ -348,15 +365,67 @@ fn compose_fails_with_a_service_that_does_not_recover_or_has_ended() {
     for (container, said) in [(ill, "traefik is unhealthy: "), (ended, "traefik exited with 1: ")] {
         let bench = Bench::new();
         let plan = plan_of_one_service(&bench);
-        bench.fake.runner.fail(["docker", "compose"], 1, "a dependency failed to start");
+        bench.fake.runner.fail(UP, 1, "a dependency failed to start");
         bench.fake.containers.set_project("core", vec![container]);
-        let report = bench.run(&plan);
+        let heard: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let ears = Arc::clone(&heard);
+        let mut sink = Listener(move |event: &Event| ears.lock().unwrap().push(event.clone()));
+        let report = engine::run(&plan, &bench.context(), &mut sink);
         assert_eq!(report.exit, 4);
         let text = serde_json::to_string(&report).unwrap();
         assert!(text.contains(said) && text.contains("a dependency failed to start"), "{text}");
+        // Nobody waits for what has ended.
+        let events = serde_json::to_string(&*heard.lock().unwrap()).unwrap();
+        let waits = events.contains("traefik is unhealthy; it has 60 s to recover");
+        assert_eq!(waits, said.contains("unhealthy"), "{events}");
         let commands = bench.fake.runner.commands();
         assert_eq!(commands.iter().filter(|command| command.contains(" up ")).count(), 1);
     }
+}
+
+#[test]
+fn compose_is_not_asked_for_ever_about_a_service_that_comes_and_goes() {
+    let bench = Bench::new();
+    let plan = plan_of_one_service(&bench);
+    bench.fake.runner.fail(UP, 1, "a dependency failed to start");
+    let (fake, mut healthy) = (bench.fake.clone(), false);
+    bench.fake.containers.gate(move |operation, _| {
+        if operation == "project" {
+            // Ill at one look and well at the next one, each some time later.
+            fake.clock.sleep(Duration::from_secs(20));
+            let health = if healthy { Health::Healthy } else { Health::Unhealthy };
+            fake.containers
+                .set_project("core", vec![FakeContainers::with_health("traefik", health)]);
+            healthy = !healthy;
+        }
+        None
+    });
+    let report = bench.run(&plan);
+    assert_eq!(report.exit, 4);
+    let commands = bench.fake.runner.commands();
+    let ups = commands.iter().filter(|command| command.contains(" up ")).count();
+    assert!((2..30).contains(&ups), "{ups}");
+}
+
+#[test]
+fn a_service_that_sleeps_is_not_blamed_for_one_that_is_late() {
+    let bench = Bench::new();
+    let mut plan = plan_of_one_service(&bench);
+    let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
+    let asleep = ServiceWish { name: "books".into(), lazy: true, ..stack.services[0].clone() };
+    stack.services.insert(0, asleep);
+    let ended = Container { running: false, exit: Some(143), ..FakeContainers::running("books") };
+    let both = move |health| vec![ended.clone(), FakeContainers::with_health("traefik", health)];
+    bench.fake.containers.set_project("core", both(Health::Unhealthy));
+    bench.fake.runner.fail_once(UP, 1, "dependency failed to start: traefik is unhealthy");
+    let fake = bench.fake.clone();
+    bench.fake.containers.while_waiting(move || {
+        if fake.runner.commands().iter().any(|command| command.contains(" up ")) {
+            fake.containers.set_project("core", both(Health::Healthy));
+        }
+    });
+    let report = bench.run(&plan);
+    assert_eq!(report.exit, 0, "{report:?}");
 }
 
 #[test]

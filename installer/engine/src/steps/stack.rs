@@ -168,9 +168,13 @@ impl Doer<'_> {
     }
 
     /// The container that kept Compose from its end: rather one that has ended than one that is
-    /// only late.
+    /// only late, and never one that sleeps.
     fn at_fault(&self, scene: &Scene<'_>) -> Option<Container> {
-        let containers = scene.host().containers.project(&self.0.name).ok()?;
+        let mut containers = scene.host().containers.project(&self.0.name).ok()?;
+        containers.retain(|container| {
+            let service = self.0.services.iter().find(|s| s.name == container.service);
+            service.is_none_or(|service| Standing::of(service, container) != Standing::Good)
+        });
         let ended = |c: &&Container| !c.running && c.exit.is_some_and(|status| status != 0);
         let ill = |c: &&Container| c.health == Some(Health::Unhealthy);
         containers.iter().find(ended).or_else(|| containers.iter().find(ill)).cloned()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use host::containers::{Container, Health};
+use host::containers::Container;
 use model::{
     plan::{ServiceWish, StackWish},
     report::Unit,
@@ -82,24 +82,21 @@ pub(super) fn recovered(
     progress: &mut Progress<'_>,
 ) -> Result<bool> {
     let host = scene.host();
-    let begun = host.clock.epoch();
     let service = stack.services.iter().find(|service| service.name == ill.service);
-    let patience = service.map_or(0, |service| service.deadline);
-    progress.note(format!("{} is unhealthy; it has {patience} s to recover", ill.service));
+    let Some(service) = service else { return Ok(false) };
+    let end = host.clock.epoch().saturating_add_unsigned(service.deadline);
+    progress
+        .note(format!("{} is unhealthy; it has {} s to recover", ill.service, service.deadline));
     loop {
         let containers = host.containers.project(&stack.name)?;
         let now = containers.iter().find(|container| container.id == ill.id);
-        match now.filter(|container| container.running).map(|container| container.health) {
-            None => return Ok(false),
-            Some(None | Some(Health::Healthy)) => return Ok(true),
-            Some(_) => {}
+        match now.map(|container| (Standing::of(service, container), container.running)) {
+            Some((Standing::Good, _)) => return Ok(true),
+            Some((Standing::Coming, true)) if host.clock.epoch() < end => {
+                host.containers.wait_for_event(Duration::from_secs(LOOK))?;
+            }
+            _ => return Ok(false),
         }
-        let over = u64::try_from(host.clock.epoch() - begun).unwrap_or_default();
-        if over >= patience {
-            return Ok(false);
-        }
-        let left = (patience - over).clamp(1, LOOK);
-        host.containers.wait_for_event(Duration::from_secs(left))?;
     }
 }
 
