@@ -14,6 +14,9 @@ pub const OWN_STACKS: &str = "/etc/homelab/stacks";
 pub const OWN_ARTEFACTS: &str = "/etc/homelab/artefacts";
 /// Journal, plan, report and what was rendered.
 pub const STATE: &str = "/var/lib/homelab";
+/// What was answered in a setup that is not at its end, passwords among it; mode 0600. Gone as soon
+/// as there is a sealed seed.
+pub const ANSWERS: &str = "/var/lib/homelab/answers.json";
 /// Which steps of which plan are done.
 pub const JOURNAL: &str = "/var/lib/homelab/journal.json";
 /// The report of the last run.
@@ -26,6 +29,8 @@ pub const ARTEFACTS: &str = "/usr/share/homelab/artefacts";
 pub const MANIFEST: &str = "/usr/share/homelab/manifest.json";
 /// The rendered stacks: ordinary Compose projects.
 pub const STACKS: &str = "/opt/stacks";
+/// The socket on which `homelab setup` hands its terminal to the installer; its folder is root's.
+pub const SETUP_SOCKET: &str = "/run/homelab/setup/socket";
 /// The virtio-serial port on which a virtual machine hears our events as JSON lines.
 pub const EVENT_PORT: &str = "/dev/virtio-ports/org.homelab.events";
 /// The name of that port, as the virtual machine monitor must give it.

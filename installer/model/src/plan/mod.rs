@@ -7,6 +7,7 @@ mod access;
 mod action;
 mod budget;
 mod make;
+mod outlook;
 mod secrets;
 mod select;
 mod storage;
@@ -16,6 +17,7 @@ pub use access::matrix;
 pub use action::*;
 pub use budget::{budget, fits, left_out};
 pub use make::plan;
+pub use outlook::Outlook;
 pub use storage::FORMATS;
 
 use std::fmt;

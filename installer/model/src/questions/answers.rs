@@ -106,6 +106,29 @@ impl Answers {
         self.given.entry(Id::new(id)).or_insert(Given { value, settled: false });
     }
 
+    /// Takes over as defaults what `others` has, but where somebody has answered already.
+    #[must_use]
+    pub fn filled_from(mut self, others: Self) -> Self {
+        for (id, other) in others.given {
+            if !self.given.get(&id).is_some_and(|given| given.settled) {
+                self.given.insert(id, Given { settled: false, ..other });
+            }
+        }
+        self.kept = others.kept.or(self.kept);
+        self
+    }
+
+    /// Somebody has answered something.
+    pub fn any_settled(&self) -> bool {
+        self.given.values().any(|given| given.settled)
+    }
+
+    /// The answer to a question such as `system.keyboard`, if somebody has given one.
+    pub fn settled(&self, id: &str) -> Option<&Value> {
+        let given = self.given.get(&Id::new(id)).filter(|given| given.settled);
+        given.map(|given| &given.value)
+    }
+
     pub(super) fn settle(&mut self, id: Id, value: Value) {
         self.given.insert(id, Given { value, settled: true });
     }
@@ -190,5 +213,26 @@ mod tests {
         let other = answers.sealed().reveal().replace("\"format\": 1", "\"format\": 9");
         let wrong = Answers::unseal(&other).unwrap_err();
         assert_eq!(wrong.to_string(), "the saved answers cannot be read: they are of version 9");
+    }
+
+    #[test]
+    fn what_somebody_answered_is_not_filled_in_again() {
+        let text = |text: &str| Value::Text(text.into());
+        let mut answers = Answers::none();
+        answers.settle(Id::new("admin.name"), text("alex"));
+        answers.prefill("system.hostname", text("old"));
+        let mut others = Answers::none();
+        others.prefill("admin.name", text("sam"));
+        others.prefill("system.hostname", text("new"));
+        others.settle(Id::new("system.keyboard"), text("de"));
+        others.keep("[images]".to_owned());
+        let filled = answers.filled_from(others);
+        assert_eq!(filled.settled("admin.name"), Some(&text("alex")));
+        assert_eq!(filled.settled("system.keyboard"), None, "a default, whatever it was there");
+        assert_eq!(filled.get(&Id::new("system.hostname")).unwrap().value, text("new"));
+        assert_eq!(filled.kept().unwrap().reveal(), "[images]");
+        assert!(
+            filled.any_settled() && !Answers::none().filled_from(Answers::none()).any_settled()
+        );
     }
 }
