@@ -27,6 +27,13 @@ fn devices(active: &str) -> Vec<&str> {
     names
 }
 
+/// Whether a console such as `tty1` is a screen of this machine, with a keyboard of its own; a
+/// serial line such as `ttyS0` is none.
+pub fn is_screen(name: &str) -> bool {
+    let number = name.strip_prefix("tty");
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +44,14 @@ mod tests {
         assert_eq!(devices("ttyS0\n"), ["ttyS0", "tty1"]);
         assert_eq!(devices("tty1 hvc0\n"), ["tty1", "hvc0"]);
         assert_eq!(devices(""), ["tty1"]);
+    }
+
+    #[test]
+    fn a_serial_line_is_no_screen() {
+        assert!(is_screen("tty1") && is_screen("tty12"));
+        for name in ["ttyS0", "ttyUSB0", "hvc0", "pts/1", "tty"] {
+            assert!(!is_screen(name), "{name}");
+        }
     }
 
     #[test]

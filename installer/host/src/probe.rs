@@ -102,7 +102,10 @@ fn memory(meminfo: &str) -> Result<u64> {
 }
 
 /// Ports that a cable or an antenna is behind: the kernel knows a device for them.
-fn interfaces(host: &Host) -> Result<Vec<NetworkPort>> {
+///
+/// # Errors
+/// `ip` failed.
+pub fn interfaces(host: &Host) -> Result<Vec<NetworkPort>> {
     let mut routes = Vec::new();
     for family in ["-4", "-6"] {
         let found = json(host, &["-json", family, "route", "show", "default"])?;
