@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::Args;
+use host::{Host, public_keys, time_zones};
 use model::{
     catalogue::{Catalogue, wish::Memory},
     questions::{Answers, Interview, Offer, World, prefill},
@@ -23,10 +24,6 @@ use crate::{
 
 /// Added to the name of the seed while not all is answered.
 const DRAFT: &str = ".answers";
-/// Files with public keys are shorter.
-const LONGEST: u64 = 1 << 20;
-/// Where accounts are looked up whose host is not named.
-const HOST: &str = "github.com";
 
 #[derive(Args)]
 pub struct Options {
@@ -47,7 +44,7 @@ pub struct Options {
 /// The catalogue is not there or wrong, nobody is at the terminal, or the seed cannot be written.
 pub fn new(options: &Options, catalogue: &Catalogue) -> Result<String> {
     let world = World {
-        timezones: timezones(),
+        timezones: Host::system().map(|pc| time_zones::all(&pc)).unwrap_or_default(),
         timezone: timezone(),
         keyboard: keyboard(),
         ..World::of_pc(catalogue, options.ram.map(|memory| memory.0))
@@ -59,7 +56,7 @@ pub fn new(options: &Options, catalogue: &Catalogue) -> Result<String> {
     let mut face = Face::of_process(looks).at("talk at", terminal)?;
     let end = face::interview(&mut face, &mut interview, &mut pc).at("talk at", terminal)?;
     drop(face);
-    if end == End::Left {
+    if end != End::Confirmed {
         return Err(ImageError::Unfinished(pc.left(&interview)));
     }
     let (text, _) = interview.seed()?;
@@ -181,18 +178,9 @@ impl Helper for Pc {
     }
 
     fn fulfil(&mut self, offer: Offer, typed: &str) -> Result<Vec<String>, Refused> {
-        let text = match offer {
-            Offer::KeysFromFile => key_file(typed)?,
-            Offer::KeysOfAccount => keys_of_account(typed)?,
-        };
-        let lines = text.lines().map(str::trim);
-        let keys: Vec<String> = lines
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .map(str::to_owned)
-            .collect();
-        match keys.is_empty() {
-            true => Err(Refused::new(format!("there is no key at `{typed}`"), "type another one")),
-            false => Ok(keys),
+        match offer {
+            Offer::KeysFromFile => key_file(typed),
+            Offer::KeysOfAccount => public_keys::of_account(typed, keys_at),
         }
     }
 
@@ -204,61 +192,25 @@ impl Helper for Pc {
                 true => format!("Write the seed OVER {seed}, which is there already?"),
                 false => format!("Write the seed to {seed}?"),
             },
+            refused: None,
         }
     }
 }
 
-fn key_file(typed: &str) -> Result<String, Refused> {
+/// The keys of a file that is named as in a shell.
+fn key_file(typed: &str) -> Result<Vec<String>, Refused> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let path =
         typed.strip_prefix("~/").map_or_else(|| PathBuf::from(typed), |rest| home.join(rest));
-    let read = || -> io::Result<String> {
-        if fs::metadata(&path)?.len() > LONGEST {
-            return Err(io::Error::other("it is too long for a file of keys"));
-        }
-        fs::read_to_string(&path)
-    };
-    let text = read().map_err(|error| {
-        let what = format!("cannot read `{}`: {error}", path.display());
-        Refused::new(what, "type the path of a file that ends in `.pub`")
-    })?;
-    if text.contains("PRIVATE KEY") {
-        let what = "this is a private key; it must never leave your computer";
-        return Err(Refused::new(what, "type the path of the file that ends in `.pub`"));
-    }
-    Ok(text)
+    public_keys::of_file(&path)
 }
 
-/// The public keys that an account shows to everybody.
-fn keys_of_account(typed: &str) -> Result<String, Refused> {
-    let (host, account) = typed.split_once('/').unwrap_or((HOST, typed));
-    let plain = |text: &str, more: &[u8]| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
-    };
-    let is_host = plain(host, b".-") && host.split('.').all(|label| !label.is_empty());
-    if !is_host || !plain(account, b"._-") {
-        let what = format!("`{typed}` is no name of an account");
-        return Err(Refused::new(what, "write it as `alex` or `gitlab.com/alex`"));
-    }
-    let bytes = artefact::fetch(&format!("https://{host}/{account}.keys"))
-        .map_err(|what| Refused::new(what, "type the keys, or go on without"))?;
-    let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= LONGEST);
-    text.ok_or_else(|| Refused::new(format!("`{host}` sent something else than keys"), "type them"))
-}
-
-/// All time zones, where this PC has a list.
-fn timezones() -> Vec<String> {
-    let text = fs::read_to_string("/usr/share/zoneinfo/tzdata.zi").unwrap_or_default();
-    // `Z NAME …` is a zone, `L ZONE NAME` another name of one.
-    let name = |line: &str| {
-        let mut words = line.split(' ');
-        match words.next()? {
-            "Z" => words.next().map(str::to_owned),
-            "L" => words.nth(1).map(str::to_owned),
-            _ => None,
-        }
-    };
-    text.lines().filter_map(name).collect()
+/// What an account shows, as text.
+fn keys_at(url: &str) -> Result<String, String> {
+    let bytes = artefact::fetch(url)?;
+    let text = String::from_utf8(bytes).ok();
+    text.filter(|text| text.len() as u64 <= public_keys::LONGEST)
+        .ok_or_else(|| format!("{url} is something else than keys"))
 }
 
 /// The time zone of this PC: most boxes stand in the same one.
@@ -307,22 +259,5 @@ mod tests {
         assert_eq!(fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!pc.draft.exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
-    }
-
-    #[test]
-    fn keys_of_a_file_and_names_of_accounts() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut pc = Pc::begin(&folder.path().join("seed.toml")).unwrap();
-        let mut ask = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
-            pc.fulfil(Offer::KeysFromFile, path.to_str().unwrap())
-        };
-        assert_eq!(ask("a.pub", "# mine\n\n one \ntwo\n").unwrap(), ["one", "two"]);
-        let refused = ask("id", "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap_err();
-        assert_eq!(refused.what, "this is a private key; it must never leave your computer");
-        assert!(ask("empty", "\n").unwrap_err().what.starts_with("there is no key at "));
-        let refused = keys_of_account("../etc").unwrap_err();
-        assert_eq!(refused.hint, "write it as `alex` or `gitlab.com/alex`");
     }
 }

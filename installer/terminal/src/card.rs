@@ -4,7 +4,9 @@ use std::{fmt::Write as _, net::IpAddr};
 
 use model::{
     Problems,
+    facts::NetworkPort,
     plan::Handover,
+    preflight::{Wanted, network::link},
     report::{Outcome, Report, Verdict},
 };
 
@@ -65,14 +67,33 @@ impl Card {
     }
 }
 
+/// What a box without a seed knows of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Unclaimed<'a> {
+    /// The installer's version.
+    pub version: &'a str,
+    /// Its network ports.
+    pub ports: &'a [NetworkPort],
+    /// Its addresses, without link-local ones.
+    pub addresses: &'a [IpAddr],
+    /// Somebody began to answer the questions.
+    pub begun: bool,
+    /// Why a place that was looked at could not be read, one sentence each.
+    pub trouble: &'a [String],
+}
+
 /// Shown while no seed is there.
-///
-/// `version` is the installer's; `addresses` are the box's own, without link-local ones;
-/// `trouble` says why a place that was looked at could not be read, one sentence each.
-pub fn waiting(version: &str, addresses: &[IpAddr], trouble: &[String]) -> String {
+pub fn waiting(unclaimed: &Unclaimed<'_>) -> String {
+    let Unclaimed { version, ports, addresses, begun, trouble } = unclaimed;
     let mut card = Card::new(&format!("homelab {version}: this box waits for its seed"));
     card.gap();
-    card.paragraph("Put a file `seed.toml` in one of these places; the box looks every 2 seconds:");
+    card.paragraph(match begun {
+        false => "Press Enter to set it up here: one question comes after the other.",
+        true => "Press Enter to go on with the setup here: the answers so far are kept.",
+    });
+    card.paragraph(PLAIN);
+    card.gap();
+    card.paragraph("Or put a file `seed.toml` in one of these places; the box looks all the time:");
     card.gap();
     card.entry("  SEED", "the partition with this label on the box's own disk: any PC shows it");
     card.entry(
@@ -83,10 +104,35 @@ pub fn waiting(version: &str, addresses: &[IpAddr], trouble: &[String]) -> Strin
     card.gap();
     card.paragraph("Check it beforehand on your PC: `homelab-image seed check seed.toml`");
     card.gap();
+    card.entry("Network", &network(ports));
     card.entry("Addresses", &address_list(addresses));
-    for line in trouble {
+    for line in *trouble {
         card.entry("Trouble", line);
     }
+    card.done()
+}
+
+/// How the setup is begun without moving the cursor.
+const PLAIN: &str = "`plain` and Enter does the same in plain lines, for simple terminals.";
+
+/// How the ports are, in a sentence with the way out.
+pub fn network(ports: &[NetworkPort]) -> String {
+    let finding = link(ports, &Wanted::default());
+    match finding.way_out.as_str() {
+        "" => finding.found,
+        way_out => format!("{}: {way_out}", finding.found),
+    }
+}
+
+/// Shown on all other consoles while somebody answers the questions at one.
+pub fn in_use(console: &str, since: &str) -> String {
+    let mut card = Card::new(&format!("homelab: the setup is in use on {console}"));
+    card.gap();
+    card.entry("Since", since);
+    card.entry(
+        "Next",
+        "type `take over` and Enter to go on with it here; the answers so far come along",
+    );
     card.done()
 }
 
@@ -103,6 +149,10 @@ pub fn refused(problems: &Problems, source: &str) -> String {
     card.gap();
     card.entry("Seed", source);
     card.entry("Next", "correct the file; the box tries again as soon as it changes");
+    card.entry(
+        "Or",
+        "press Enter to answer the questions here: what is good in the seed is filled in",
+    );
     card.done()
 }
 
@@ -160,6 +210,9 @@ pub enum Next {
     Rescue,
 }
 
+/// What can be typed on a console of a box that is not installed.
+const CHANGE: &str = "type `change` and Enter to change an answer, `shell` and Enter for a shell";
+
 /// Shown when something stopped the install.
 pub fn stopped(stop: &Stop, next: Next) -> String {
     let mut card = Card::new(&format!("homelab: {}", stop.what));
@@ -176,18 +229,23 @@ pub fn stopped(stop: &Stop, next: Next) -> String {
     card.entry("Report", "REPORT.TXT on the SEED partition; `journalctl -u homelab-install`");
     card.gap();
     match next {
-        Next::Retry { seconds, left } => card.entry(
-            "Next",
-            &format!(
-                "press Enter to try again now; otherwise it is tried again in {} ({left} {} left)",
-                number::seconds(seconds as f64),
-                if left == 1 { "try" } else { "tries" },
-            ),
-        ),
+        Next::Retry { seconds, left } => {
+            card.entry(
+                "Next",
+                &format!(
+                    "press Enter to try again now; otherwise it is tried again in {} ({left} {} \
+                     left)",
+                    number::seconds(seconds as f64),
+                    if left == 1 { "try" } else { "tries" },
+                ),
+            );
+            card.entry("Or", CHANGE);
+        }
         Next::Apply => card.entry("Next", "`homelab apply` goes on where it stopped"),
         Next::Rescue => {
             card.entry("Rescue", "several starts did not finish the install, so this one waits");
-            card.entry("Next", "press Enter to try again, or type `shell` and Enter for a shell");
+            card.entry("Next", "press Enter to try again");
+            card.entry("Or", CHANGE);
         }
     }
     card.done()

@@ -1,9 +1,13 @@
 //! A plan as text: every step, and under it what it brings about. It holds no secret, only their
 //! names.
 
+mod words;
+
 use std::fmt::{self, Write as _};
 
 use model::plan::{AccessExpectation, Action, FileWish, Plan, PortRule};
+
+pub use words::words;
 
 /// The whole plan for a person.
 pub fn text(plan: &Plan) -> String {
@@ -113,12 +117,20 @@ fn file(wish: &FileWish) -> String {
 }
 
 fn port(whose: &str, rule: &PortRule) -> String {
-    let from = match rule.from.as_slice() {
+    format!("{} of {whose} from {}: {}", number(rule), sources(rule), rule.comment)
+}
+
+/// Such as `443/tcp`.
+fn number(rule: &PortRule) -> String {
+    format!("{}/{}", rule.port, format!("{:?}", rule.protocol).to_lowercase())
+}
+
+/// From where a port is open.
+fn sources(rule: &PortRule) -> String {
+    match rule.from.as_slice() {
         [] => "everywhere".to_owned(),
         nets => nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    };
-    let protocol = format!("{:?}", rule.protocol).to_lowercase();
-    format!("{}/{protocol} of {whose} from {from}: {}", rule.port, rule.comment)
+    }
 }
 
 #[cfg(test)]

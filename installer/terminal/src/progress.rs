@@ -161,7 +161,12 @@ impl Progress {
                 }
                 let time = elapsed.saturating_sub(since).as_secs_f64();
                 if time >= 1.0 && done > from {
-                    parts.push(format!("{}/s", bytes(((done - from) as f64 / time) as u64)));
+                    let rate = (done - from) as f64 / time;
+                    parts.push(format!("{}/s", bytes(rate as u64)));
+                    if total > done {
+                        let left = Duration::from_secs_f64((total - done) as f64 / rate);
+                        parts.push(format!("{} left", clock(left)));
+                    }
                 }
             }
             Unit::Items if total > 0 => parts.push(format!("{done} of {total}")),
@@ -353,7 +358,7 @@ mod tests {
  0:01  [1/3] Clock: already so
  0:02  [2/3] Images: 12
  0:02        0 of 2 images, traefik:v3.7.11
- 0:07        12 %, 42.0 MB of 350 MB, 8.4 MB/s, 1 of 2 images, ghcr.io/a-long-..
+ 0:07        12 %, 42.0 MB of 350 MB, 8.4 MB/s, 0:36 left, 1 of 2 images, ghcr..
  0:42        100 %, 350 MB of 350 MB, 8.8 MB/s
  0:43        changed, 41.3 s
  0:43  [3/3] Stack core: 9 services

@@ -13,7 +13,7 @@ use model::{
     questions::{Answers, Interview, Offer, Question, Value, World},
     seed::rules::Refused,
 };
-use terminal::face::{self, End, Ending, Face, Helper, Looks};
+use terminal::face::{self, End, Ending, Face, Helper, Looks, Meanwhile};
 
 const PASSWORD: &str = "violet pencil under seven rivers";
 const KEY: &str =
@@ -24,6 +24,7 @@ const KEY: &str =
 struct Caller {
     saved: usize,
     told: usize,
+    refuses: bool,
 }
 
 impl Helper for Caller {
@@ -58,7 +59,12 @@ impl Helper for Caller {
     fn ending(&mut self, interview: &Interview<'_>) -> Ending {
         self.told += 1;
         let host = interview.summary()[2].answer.clone();
-        Ending { text: vec![format!("{host} is installed.")], question: "Begin?".to_owned() }
+        let refused = self.refuses.then(|| Refused::new("it does not fit", "choose less"));
+        Ending {
+            text: vec![format!("{host} is installed.")],
+            question: "Begin?".to_owned(),
+            refused,
+        }
     }
 }
 
@@ -128,4 +134,54 @@ fn the_caller_saves_tries_and_brings_keys() {
     let (_, seed) = interview.seed().unwrap();
     assert_eq!((seed.system.keyboard.as_str(), seed.system.hostname.as_str()), ("de", "attic"));
     assert_eq!(seed.admin.ssh_keys, [KEY]);
+}
+
+#[test]
+fn what_cannot_be_done_cannot_be_confirmed() {
+    let catalogue = catalogue();
+    let world = World::of_pc(&catalogue, None);
+    let mut interview = Interview::new(&world, Answers::none());
+    let mut caller = Caller { refuses: true, ..Caller::default() };
+    let mut lines = vec!["", "", "", "", "alex", PASSWORD, PASSWORD];
+    lines.extend([""; 7]);
+    lines.extend(["yes", "yes", "<<"]);
+    let (said, end) = session(&mut interview, &mut caller, &lines);
+    assert_eq!(end, End::Left, "{said}");
+    // When it is shown, and at each `yes`.
+    assert_eq!(said.matches(" ! it does not fit\n = choose less\n").count(), 3, "{said}");
+}
+
+/// Says something once, and then wants to stop.
+#[derive(Default)]
+struct Impatient(usize);
+
+impl Helper for Impatient {
+    fn meanwhile(&mut self) -> Meanwhile {
+        self.0 += 1;
+        match self.0 {
+            1 => Meanwhile::Wait,
+            2 => Meanwhile::Say(vec!["a stick was found".to_owned(), "leave for it".to_owned()]),
+            _ => Meanwhile::Stop,
+        }
+    }
+
+    fn ending(&mut self, _: &Interview<'_>) -> Ending {
+        Ending { text: Vec::new(), question: String::new(), refused: None }
+    }
+}
+
+#[test]
+fn what_comes_up_meanwhile_is_said_and_can_end_the_questions() {
+    let catalogue = catalogue();
+    let world = World::of_pc(&catalogue, None);
+    let (silent, _nobody_types) = nix::unistd::pipe().unwrap();
+    let mut output = tempfile::tempfile().unwrap();
+    let mut interview = Interview::new(&world, Answers::none());
+    let mut face = Face::new(silent.into(), output.try_clone().unwrap(), Looks::Full).unwrap();
+    let end = face::interview(&mut face, &mut interview, &mut Impatient::default()).unwrap();
+    assert_eq!(end, End::Stopped);
+    drop(face);
+    let said = read(&mut output);
+    assert!(said.contains("\n ! a stick was found\n = leave for it\n"), "{said}");
+    assert!(said.ends_with(" > "), "what is asked stands there again: {said}");
 }

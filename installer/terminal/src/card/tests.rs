@@ -32,6 +32,21 @@ fn handover() -> Handover {
     }
 }
 
+fn port(carrier: bool) -> NetworkPort {
+    NetworkPort {
+        name: "enp1s0".into(),
+        mac: "52:54:00:12:34:56".into(),
+        wired: true,
+        carrier,
+        addresses: Vec::new(),
+        gateways: Vec::new(),
+    }
+}
+
+fn unclaimed() -> Unclaimed<'static> {
+    Unclaimed { version: "0.1.0", ports: &[], addresses: &[], begun: false, trouble: &[] }
+}
+
 /// No line is wider than a console, and nothing but ASCII is in it.
 fn fits(card: &str) {
     for line in card.lines() {
@@ -41,14 +56,18 @@ fn fits(card: &str) {
 
 #[test]
 fn a_box_without_a_seed_says_where_to_put_one() {
-    let card = waiting("0.1.0", &["192.168.1.10".parse().unwrap()], &[]);
+    let addresses = ["192.168.1.10".parse().unwrap()];
+    let card = waiting(&Unclaimed { addresses: &addresses, ports: &[port(true)], ..unclaimed() });
     fits(&card);
     assert_eq!(
         card,
         "===============================================================================
  homelab 0.1.0: this box waits for its seed
 
- Put a file `seed.toml` in one of these places; the box looks every 2 seconds:
+ Press Enter to set it up here: one question comes after the other.
+ `plain` and Enter does the same in plain lines, for simple terminals.
+
+ Or put a file `seed.toml` in one of these places; the box looks all the time:
 
    SEED         the partition with this label on the box's own disk: any PC
                 shows it
@@ -59,6 +78,7 @@ fn a_box_without_a_seed_says_where_to_put_one() {
 
  Check it beforehand on your PC: `homelab-image seed check seed.toml`
 
+ Network        enp1s0 has a link
  Addresses      192.168.1.10
 ===============================================================================
 "
@@ -67,10 +87,16 @@ fn a_box_without_a_seed_says_where_to_put_one() {
 
 #[test]
 fn trouble_and_a_missing_cable_are_told() {
-    let card = waiting("0.1.0", &[], &["the SEED partition cannot be read: bad sector".into()]);
+    let trouble = ["the SEED partition cannot be read: bad sector".to_owned()];
+    let ports = [port(false)];
+    let card = waiting(&Unclaimed { ports: &ports, trouble: &trouble, begun: true, ..unclaimed() });
+    fits(&card);
+    assert!(card.contains(" Press Enter to go on with the setup here"), "{card}");
     assert!(
         card.ends_with(
-            " Addresses      none yet: is the network cable plugged in?
+            " Network        the port enp1s0 has no link: plug in the cable at both ends; is
+                the switch on?
+ Addresses      none yet: is the network cable plugged in?
  Trouble        the SEED partition cannot be read: bad sector
 ===============================================================================
 "
@@ -95,6 +121,8 @@ fn a_refused_seed_shows_its_problems_and_no_secret() {
 
  Seed           the SEED partition of this disk
  Next           correct the file; the box tries again as soon as it changes
+ Or             press Enter to answer the questions here: what is good in the
+                seed is filled in
 ===============================================================================
 "
     );
@@ -136,6 +164,8 @@ fn a_failure_says_what_why_and_what_next() {
 
  Next           press Enter to try again now; otherwise it is tried again in 5
                 min 0 s (3 tries left)
+ Or             type `change` and Enter to change an answer, `shell` and Enter
+                for a shell
 ===============================================================================
 "
     );
@@ -153,7 +183,9 @@ fn rescue_asks() {
     assert!(
         card.ends_with(
             " Rescue         several starts did not finish the install, so this one waits
- Next           press Enter to try again, or type `shell` and Enter for a shell
+ Next           press Enter to try again
+ Or             type `change` and Enter to change an answer, `shell` and Enter
+                for a shell
 ===============================================================================
 "
         ),
@@ -188,6 +220,23 @@ fn the_end_says_where_to_go_and_whom_to_trust() {
                 `homelab status --qr` shows the address above as a QR code,
                 `sudo homelab recovery-sheet --to /dev/sdX1` saves to a stick
                 what is needed after a total loss
+===============================================================================
+"
+    );
+}
+
+#[test]
+fn who_comes_second_is_told_who_was_first_and_how_to_take_over() {
+    let card = in_use("ttyS0", "2026-11-22T20:00:00Z");
+    fits(&card);
+    assert_eq!(
+        card,
+        "===============================================================================
+ homelab: the setup is in use on ttyS0
+
+ Since          2026-11-22T20:00:00Z
+ Next           type `take over` and Enter to go on with it here; the answers
+                so far come along
 ===============================================================================
 "
     );

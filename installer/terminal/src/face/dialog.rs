@@ -10,9 +10,13 @@ use model::{
 
 use super::{
     Face, Helper, Input,
+    page::Page,
     reply::{self, Reply},
     summary::{self, Last},
 };
+
+/// Title of the pages before the confirmation.
+const PLAN: &str = "What will happen";
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub enum End {
     Confirmed,
     /// Somebody wants to go on later; the answers so far are in the interview.
     Left,
+    /// The caller wanted to stop; the answers so far are in the interview.
+    Stopped,
 }
 
 /// What came of one question.
@@ -28,6 +34,7 @@ enum Outcome {
     Answer(Value),
     Back,
     Leave,
+    Stop,
 }
 
 /// Asks what is not answered yet, shows the summary and has it confirmed.
@@ -43,24 +50,34 @@ pub fn interview(
     let mut told = Vec::new();
     let end = loop {
         let Some(asked) = interview.next() else {
+            if !helper.working().is_empty() {
+                let text = vec![helper.working().to_owned()];
+                face.show(&Page { title: PLAN.to_owned(), text, ..Page::default() })?;
+            }
             let ending = helper.ending(interview);
             // What will happen is told before it is asked for, and again when it has changed.
-            if ending.text != told && summary::tell(face, &ending.text)? {
-                break End::Left;
+            if ending.text != told {
+                if let Some(end) = summary::tell(face, PLAN, &ending.text, helper)? {
+                    break end;
+                }
             }
+            let last =
+                summary::summary(face, interview, &ending, std::mem::take(&mut message), helper)?;
             told = ending.text;
-            match summary::summary(face, interview, &ending.question, std::mem::take(&mut message))?
-            {
+            match last {
                 Last::Confirmed => break End::Confirmed,
                 Last::Leave => break End::Left,
+                Last::Stop => break End::Stopped,
                 Last::Open => {}
             }
             message = changed(interview, helper);
             continue;
         };
+        helper.asks(&asked);
         let mut dialog = Dialog::new(face, helper, &asked, std::mem::take(&mut message));
         match dialog.run()? {
             Outcome::Leave => break End::Left,
+            Outcome::Stop => break End::Stopped,
             Outcome::Back => {
                 if !interview.back() {
                     message =
@@ -147,7 +164,7 @@ impl<'a, 'q> Dialog<'a, 'q> {
         loop {
             let page = self.page();
             self.message.clear();
-            let typed = match self.face.prompt(&page)? {
+            let typed = match self.face.prompt(&page, self.helper)? {
                 Input::Line(typed) => typed,
                 Input::Up => {
                     self.cursor = self.cursor.map(|at| at.saturating_sub(1)).or(Some(0));
@@ -164,6 +181,7 @@ impl<'a, 'q> Dialog<'a, 'q> {
                 }
                 Input::Back => return Ok(Outcome::Back),
                 Input::Leave => return Ok(Outcome::Leave),
+                Input::Stop => return Ok(Outcome::Stop),
             };
             let reply = reply::read(self.question(), &typed, &self.offers, self.list.len());
             match reply {
@@ -239,11 +257,14 @@ impl<'a, 'q> Dialog<'a, 'q> {
         match self.helper.tried(question, &value) {
             Ok(note) if note.is_empty() => Ok(Some(Outcome::Answer(value))),
             Ok(note) => {
-                let page = self.pause(&question.title, vec![note]);
-                Ok(Some(match self.face.prompt(&page)? {
-                    Input::Leave => Outcome::Leave,
-                    _ => Outcome::Answer(value),
-                }))
+                let mut page = self.pause(&question.title, vec![note]);
+                page.footer.push_str(" | < back");
+                Ok(match self.face.prompt(&page, self.helper)? {
+                    Input::Leave => Some(Outcome::Leave),
+                    Input::Back => None,
+                    Input::Line(typed) if typed.trim() == "<" => None,
+                    _ => Some(Outcome::Answer(value)),
+                })
             }
             Err(refused) => {
                 self.message = said(&refused);
@@ -261,7 +282,7 @@ impl<'a, 'q> Dialog<'a, 'q> {
         let remark = question.remark(&Value::Secret(first.clone()));
         page.below = if remark.is_empty() { Vec::new() } else { vec![remark] };
         let anew = || Some(Outcome::Answer(Value::Secret(Secret::new(""))));
-        Ok(match self.face.prompt(&page)? {
+        Ok(match self.face.prompt(&page, self.helper)? {
             Input::Line(typed) if typed == first.reveal() => None,
             Input::Line(typed) if typed == "<<" => Some(Outcome::Leave),
             Input::Leave => Some(Outcome::Leave),
@@ -308,19 +329,13 @@ impl<'a, 'q> Dialog<'a, 'q> {
 
     /// Asks what an offer needs, and takes what it brings.
     fn take(&mut self, offer: Offer) -> io::Result<()> {
-        let text = match offer {
-            Offer::KeysFromFile => "Path of the file with public keys, one a line?",
-            Offer::KeysOfAccount => {
-                "Name of the account? `alex` is one at github.com, `gitlab.com/alex` one elsewhere."
-            }
-        };
         let mut page = self.page();
-        page.text = vec![text.to_owned()];
+        page.text = vec![self.helper.offer_text(offer).to_owned()];
         page.rows.clear();
         page.below.clear();
         page.default = String::new();
         page.footer = "Enter alone: back to the list".to_owned();
-        let Input::Line(typed) = self.face.prompt(&page)? else { return Ok(()) };
+        let Input::Line(typed) = self.face.prompt(&page, self.helper)? else { return Ok(()) };
         let typed = typed.trim();
         if typed.is_empty() || typed == "<" {
             return Ok(());
@@ -349,6 +364,6 @@ impl<'a, 'q> Dialog<'a, 'q> {
         );
         let page = self.pause(&format!("{}: help", question.title), text);
         // Whatever is done there leads back to the question.
-        self.face.prompt(&page).map(drop)
+        self.face.prompt(&page, self.helper).map(drop)
     }
 }

@@ -2,7 +2,11 @@
 
 use std::io;
 
-use super::{Face, Input, keys::Key, page::Page};
+use super::{
+    Face, Helper, Input, Meanwhile,
+    keys::{Key, LOOK},
+    page::Page,
+};
 
 /// What stands on the screen.
 pub(super) struct Screen {
@@ -34,12 +38,25 @@ impl Screen {
 }
 
 impl Face {
-    pub(super) fn prompt_full(&mut self, page: &Page) -> io::Result<Input> {
+    pub(super) fn prompt_full(
+        &mut self,
+        page: &Page,
+        helper: &mut dyn Helper,
+    ) -> io::Result<Input> {
+        let mut page = page.clone();
         let mut typed = String::new();
         loop {
-            let (lines, cursor) = page.screen(&typed, self.screen.rows);
-            let text = self.screen.change(lines, cursor);
-            self.write(&text)?;
+            self.draw(&page, &typed)?;
+            while !self.keys.more(LOOK)? {
+                match helper.meanwhile() {
+                    Meanwhile::Wait => {}
+                    Meanwhile::Say(texts) => {
+                        page.message = texts;
+                        self.draw(&page, &typed)?;
+                    }
+                    Meanwhile::Stop => return Ok(Input::Stop),
+                }
+            }
             let empty = typed.is_empty();
             match self.keys.key()? {
                 Key::Enter => return Ok(Input::Line(typed)),
@@ -55,6 +72,13 @@ impl Face {
                 Key::Up | Key::Down | Key::Other => {}
             }
         }
+    }
+
+    /// Shows a page with what is typed so far.
+    pub(super) fn draw(&mut self, page: &Page, typed: &str) -> io::Result<()> {
+        let (lines, cursor) = page.screen(typed, self.screen.rows);
+        let text = self.screen.change(lines, cursor);
+        self.write(&text)
     }
 
     /// Takes the questions off the screen.

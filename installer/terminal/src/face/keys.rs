@@ -18,6 +18,9 @@ use nix::{
 /// takes one.
 const SEQUENCE: u16 = 60;
 
+/// Milliseconds between two looks at the rest of the world while a key is waited for.
+pub(super) const LOOK: u16 = 200;
+
 /// A key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
@@ -131,8 +134,8 @@ impl Keys {
         }
     }
 
-    /// Whether something comes within so many milliseconds.
-    fn more(&self, at_most: u16) -> io::Result<bool> {
+    /// Whether something comes within so many milliseconds; the end of the input counts.
+    pub(super) fn more(&self, at_most: u16) -> io::Result<bool> {
         let mut asked = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
         match poll(&mut asked, PollTimeout::from(at_most)) {
             Ok(count) => Ok(count > 0),

@@ -28,13 +28,14 @@ use std::{
 
 use dialoguer::console::Term;
 use model::{
-    questions::{Answers, Interview, Offer, Question, Value},
+    questions::{Answers, Asked, Interview, Offer, Question, Value},
     seed::rules::Refused,
 };
 
 use self::{full::Screen, keys::Keys, page::Page};
 
 pub use dialog::{End, interview};
+pub use summary::tell;
 
 /// Rows that every console has.
 const ROWS: usize = 24;
@@ -69,9 +70,30 @@ pub trait Helper {
         Ok(())
     }
 
+    /// A question is about to be asked.
+    fn asks(&mut self, asked: &Asked<'_>) {
+        let _ = asked;
+    }
+
+    /// Asked several times a second while a person is waited for: the moment to look at the rest of
+    /// the world. Whoever once wants to stop wants it every time.
+    fn meanwhile(&mut self) -> Meanwhile {
+        Meanwhile::Wait
+    }
+
     /// Ways to an answer that can be carried out here.
     fn offers(&self) -> &[Offer] {
         &[]
+    }
+
+    /// What is asked when somebody takes an offer.
+    fn offer_text(&self, offer: Offer) -> &'static str {
+        match offer {
+            Offer::KeysFromFile => "Path of the file with public keys, one a line?",
+            Offer::KeysOfAccount => {
+                "Name of the account? `alex` is one at github.com, `gitlab.com/alex` one elsewhere."
+            }
+        }
     }
 
     /// Carries one out with what was typed: a path, the name of an account. What comes back is put
@@ -85,7 +107,8 @@ pub trait Helper {
     }
 
     /// Tries an answer that the question takes: a token at its provider, a keyboard at the console.
-    /// Says what came of it, in a line; empty if there is nothing to say.
+    /// Says what came of it, in a line; empty if there is nothing to say. It is shown where
+    /// something can be typed, so that a keyboard can be tried, and from where a way leads back.
     ///
     /// # Errors
     /// The answer is wrong after all.
@@ -94,8 +117,24 @@ pub trait Helper {
         Ok(String::new())
     }
 
+    /// What is shown while [`Helper::ending`] is at work, which may take a minute; empty: nothing.
+    fn working(&self) -> &'static str {
+        ""
+    }
+
     /// All is answered: what will happen, and what is then confirmed, such as `Write the seed?`.
     fn ending(&mut self, interview: &Interview<'_>) -> Ending;
+}
+
+/// What came up while a person was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing.
+    Wait,
+    /// Something that the person should know, one paragraph each. What was typed stays.
+    Say(Vec<String>),
+    /// The questions end here; what is answered stays in the interview.
+    Stop,
 }
 
 /// What is told and asked at the end.
@@ -105,6 +144,8 @@ pub struct Ending {
     pub text: Vec<String>,
     /// What is confirmed, as a question.
     pub question: String,
+    /// Why it cannot be confirmed so, and the way out; none: it can.
+    pub refused: Option<Refused>,
 }
 
 /// A person at a console.
@@ -129,6 +170,8 @@ enum Input {
     Back,
     /// Ctrl-C, Ctrl-D, or the console is gone.
     Leave,
+    /// The caller wants to stop.
+    Stop,
 }
 
 impl Face {
@@ -170,10 +213,21 @@ impl Face {
     }
 
     /// Shows a page until something is done there.
-    fn prompt(&mut self, page: &Page) -> io::Result<Input> {
+    fn prompt(&mut self, page: &Page, helper: &mut dyn Helper) -> io::Result<Input> {
         match self.looks {
-            Looks::Full => self.prompt_full(page),
-            Looks::Plain => self.prompt_plain(page),
+            Looks::Full => self.prompt_full(page, helper),
+            Looks::Plain => self.prompt_plain(page, helper),
+        }
+    }
+
+    /// Shows a page at which nobody is waited for.
+    fn show(&mut self, page: &Page) -> io::Result<()> {
+        match self.looks {
+            Looks::Full => self.draw(page, ""),
+            Looks::Plain => {
+                let (lines, _) = page.lines();
+                self.write(&format!("{}\n", lines.join("\n")))
+            }
         }
     }
 }

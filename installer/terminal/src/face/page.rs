@@ -73,12 +73,14 @@ impl Page {
             if index > 0 {
                 lines.push(String::new());
             }
-            lines.extend(wrap(paragraph, COLUMNS - 3).into_iter().map(|line| format!(" {line}")));
+            let indented = |line: String| format!(" {line}").trim_end().to_owned();
+            lines.extend(wrap(paragraph, COLUMNS - 3).into_iter().map(indented));
         }
         lines
     }
 
-    fn foot(&self) -> Vec<String> {
+    /// The lines below the rows, and what is wrong.
+    pub(super) fn told(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (mark, texts) in [("  ", &self.below), ("! ", &self.message)] {
             for (index, text) in texts.iter().enumerate() {
@@ -95,7 +97,7 @@ impl Page {
     /// column). Of many rows those around the cursor are shown.
     pub(super) fn screen(&self, typed: &str, height: usize) -> (Vec<String>, (usize, usize)) {
         let mut lines = self.head();
-        let foot = self.foot();
+        let foot = self.told();
         let around = lines.len() + foot.len() + 5;
         let room = height.saturating_sub(around).max(LEAST);
         if !self.rows.is_empty() {
@@ -143,7 +145,7 @@ impl Page {
             lines.push(String::new());
         }
         lines.extend((0..self.rows.len()).map(|index| self.row(index)));
-        let foot = self.foot();
+        let foot = self.told();
         if !foot.is_empty() {
             lines.push(String::new());
         }

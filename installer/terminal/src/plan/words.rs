@@ -1,0 +1,286 @@
+//! A plan in the words of its owner: what is asked for consent, before anything is changed.
+
+use model::{
+    plan::{Action, Firewall, Identity, MountWish, Outlook, Plan, Storage},
+    preflight::{Finding, Verdict},
+    seed::{ImageSource, MountSource, Seed},
+};
+
+use super::{number, sources};
+use crate::number::bytes;
+
+/// What will happen, one paragraph each, with what the look at machine and network found. The seed
+/// is the one that the plan was made from.
+pub fn words(plan: &Plan, seed: &Seed, findings: &[Finding]) -> Vec<String> {
+    let mut paragraphs = vec![
+        "Nothing on this machine has been changed so far. After `yes`, and not before, this is \
+         what happens:"
+            .to_owned(),
+    ];
+    for step in &plan.steps {
+        match &step.action {
+            Action::Identity(identity) => paragraphs.push(who(identity)),
+            Action::Storage(storage) => paragraphs.extend(disks(storage, seed)),
+            Action::Firewall(firewall) => paragraphs.push(ports(firewall)),
+            _ => {}
+        }
+    }
+    paragraphs.extend(services(plan));
+    paragraphs.push(time(plan.outlook(), seed.images.source));
+    paragraphs.extend(findings.iter().filter_map(finding));
+    paragraphs
+}
+
+fn who(identity: &Identity) -> String {
+    let keys = match identity.ssh_keys.len() {
+        0 => "without SSH keys, so only at the console".to_owned(),
+        1 => "by SSH with one key".to_owned(),
+        count => format!("by SSH with {count} keys"),
+    };
+    format!(
+        "Name: the box is called {} ({}), time zone {}, keyboard {}. {} may do everything on it, \
+         {keys}.",
+        identity.hostname, identity.fqdn, identity.timezone, identity.keyboard, identity.admin
+    )
+}
+
+/// What happens to each disk; the one thing that cannot be undone comes first.
+fn disks(storage: &Storage, seed: &Seed) -> Vec<String> {
+    let mut paragraphs = Vec::new();
+    for mount in &seed.mounts {
+        if let MountSource::Disk { wipe: Some(serial), .. } = &mount.source {
+            paragraphs.push(format!(
+                "Disks: the disk with the serial {serial} is FORMATTED. Everything on it is lost."
+            ));
+        }
+    }
+    let mount = |mount: &MountWish| format!("{} at {} ({})", mount.what, mount.at, mount.kind);
+    let used: Vec<String> = storage.mounts.iter().map(mount).collect();
+    if !used.is_empty() {
+        paragraphs
+            .push(format!("Disks: {} is used. What lies there already stays.", used.join(", ")));
+    }
+    let own = match storage.grow_root {
+        true => "the system grows to the end of the disk that it was started from",
+        false => "the disk of the system stays as it is",
+    };
+    paragraphs.push(format!("Disks: {own}. No other disk is written to."));
+    paragraphs
+}
+
+/// What is open, by from where. A port that leads to a container is open on the box as well, and
+/// named once.
+fn ports(firewall: &Firewall) -> String {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for rule in firewall.host.iter().chain(&firewall.published) {
+        let port = format!("{} ({})", number(rule), rule.comment);
+        let from = sources(rule);
+        match groups.iter_mut().find(|(other, _)| *other == from) {
+            Some((_, ports)) if ports.contains(&port) => {}
+            Some((_, ports)) => ports.push(port),
+            None => groups.push((from, vec![port])),
+        }
+    }
+    let open = groups.iter().map(|(from, ports)| format!("From {from}: {}.", ports.join(", ")));
+    let open: Vec<String> = open.collect();
+    match open.is_empty() {
+        true => "Firewall: nothing is open from outside.".to_owned(),
+        false => format!("Firewall: open ports. {} All others are closed.", open.join(" ")),
+    }
+}
+
+fn services(plan: &Plan) -> Vec<String> {
+    let mut stacks = Vec::new();
+    let mut paragraphs = Vec::new();
+    for step in &plan.steps {
+        match &step.action {
+            Action::Stack(stack) => {
+                let names: Vec<&str> = stack.services.iter().map(|s| s.name.as_str()).collect();
+                stacks.push(format!("{} ({})", stack.name, names.join(", ")));
+            }
+            Action::Handover(handover) => {
+                let trust = match handover.local_authority {
+                    true => "Certificates come from an authority of its own.",
+                    false => "Certificates come from a public authority.",
+                };
+                paragraphs.push(format!(
+                    "Names: everything answers below {}, after a login at {}. {trust}",
+                    handover.domain, handover.portal
+                ));
+            }
+            _ => {}
+        }
+    }
+    if !stacks.is_empty() {
+        paragraphs.insert(0, format!("Services: {}.", stacks.join("; ")));
+    }
+    paragraphs
+}
+
+fn time(outlook: Outlook, source: ImageSource) -> String {
+    let Outlook { images, bytes: size, seconds: time } = outlook;
+    let (noun, verb) = if images == 1 { ("image", "is") } else { ("images", "are") };
+    let from = match source {
+        ImageSource::Bundle => format!("{verb} taken from the medium"),
+        ImageSource::Registry => format!("{verb} fetched"),
+        ImageSource::Auto => format!("{verb} taken from the medium or fetched"),
+    };
+    let minutes = match time.div_ceil(60) {
+        0 | 1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    };
+    format!(
+        "Time: {images} {noun} {from}, at most {} on the disk. With a line of 50 Mbit/s expect \
+         about {minutes}; the real numbers are shown as it goes. Power may go at any moment: the \
+         next start goes on.",
+        bytes(size),
+    )
+}
+
+/// What is not well on this machine; what is well needs no words.
+fn finding(finding: &Finding) -> Option<String> {
+    let word = match finding.verdict {
+        Verdict::Failed => "Trouble",
+        Verdict::Warning => "Warning",
+        Verdict::Ok | Verdict::NotAsked => return None,
+    };
+    let Finding { check, found, means, way_out, .. } = finding;
+    Some(format!("{word} ({}): {found}. It means: {means}. Way out: {way_out}.", check.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        Digest,
+        plan::{
+            FORMAT, Handover, ImagePull, Images, PasswordWish, PortRule, Protocol, ServiceWish,
+            StackWish, Step, StepId,
+        },
+        preflight::Check,
+        secret::SecretRef,
+    };
+
+    use super::*;
+
+    fn step(action: Action) -> Step {
+        Step { id: StepId::new("x"), title: "x".into(), action }
+    }
+
+    fn rule(port: u16, from: &[&str], comment: &str) -> PortRule {
+        let from = from.iter().map(|net| net.parse().unwrap()).collect();
+        PortRule { port, protocol: Protocol::Tcp, from, comment: comment.into() }
+    }
+
+    fn service(name: &str) -> ServiceWish {
+        ServiceWish {
+            name: name.into(),
+            deadline: 60,
+            lazy: false,
+            configuration: Digest::of("c"),
+            network_of: None,
+            setup: Vec::new(),
+        }
+    }
+
+    fn pull(name: &str) -> ImagePull {
+        ImagePull {
+            reference: format!("{name}:1"),
+            repository: format!("docker.io/library/{name}"),
+            tag: "1".into(),
+            digest: None,
+        }
+    }
+
+    fn plan() -> Plan {
+        let identity = Identity {
+            hostname: "cellar".into(),
+            fqdn: "cellar.home.arpa".into(),
+            timezone: "Etc/UTC".into(),
+            locale: "en_US.UTF-8".into(),
+            keyboard: "de".into(),
+            admin: "alex".into(),
+            ssh_keys: Vec::new(),
+            password: PasswordWish::Plain(SecretRef::new("admin-password")),
+        };
+        let mount = MountWish {
+            at: "/mnt/media".into(),
+            what: "UUID=1-2".into(),
+            kind: "ext4".into(),
+            options: String::new(),
+            automount: false,
+            credentials: None,
+        };
+        let storage = Storage { grow_root: true, folders: Vec::new(), mounts: vec![mount] };
+        let firewall = Firewall {
+            host: vec![rule(22, &["192.168.1.0/24"], "SSH")],
+            published: vec![rule(22, &["192.168.1.0/24"], "SSH"), rule(443, &[], "proxy")],
+        };
+        let images = Images {
+            source: ImageSource::Auto,
+            pulls: vec![pull("traefik"), pull("authelia")],
+            artefacts: Vec::new(),
+        };
+        let stack = StackWish {
+            name: "core".into(),
+            folder: "/opt/stacks/core".into(),
+            services: vec![service("traefik"), service("authelia")],
+            digest: Digest::of("d"),
+        };
+        let handover = Handover {
+            links: [].into(),
+            portal: "https://auth.cellar.home.arpa".into(),
+            admin: "alex".into(),
+            domain: "cellar.home.arpa".into(),
+            local_authority: true,
+            show_once: Vec::new(),
+            addresses: Vec::new(),
+        };
+        let actions = [
+            Action::Identity(identity),
+            Action::Storage(storage),
+            Action::Firewall(firewall),
+            Action::Images(images),
+            Action::Stack(stack),
+            Action::Handover(handover),
+        ];
+        Plan {
+            format: FORMAT,
+            seed: Digest::of("s"),
+            catalogue: Digest::of("c"),
+            steps: actions.map(step).to_vec(),
+        }
+    }
+
+    #[test]
+    fn everything_that_matters_before_a_yes() {
+        let text = "schema = 1\n[admin]\npassword = { ask = true }\n[[storage.mount]]\n\
+                    at = \"/mnt/backups\"\ndisk = \"serial:S1\"\nwipe = \"S1\"\n";
+        let seed = model::seed::parse("seed.toml", text).unwrap();
+        let findings = [
+            Finding::ok(Check::Link, "enp1s0 has a link"),
+            Finding::bad(Check::Dns, Verdict::Failed, "no name is found", "no images", "wait"),
+        ];
+        assert_eq!(
+            words(&plan(), &seed, &findings),
+            [
+                "Nothing on this machine has been changed so far. After `yes`, and not before, \
+                 this is what happens:",
+                "Name: the box is called cellar (cellar.home.arpa), time zone Etc/UTC, keyboard \
+                 de. alex may do everything on it, without SSH keys, so only at the console.",
+                "Disks: the disk with the serial S1 is FORMATTED. Everything on it is lost.",
+                "Disks: UUID=1-2 at /mnt/media (ext4) is used. What lies there already stays.",
+                "Disks: the system grows to the end of the disk that it was started from. No \
+                 other disk is written to.",
+                "Firewall: open ports. From 192.168.1.0/24: 22/tcp (SSH). From everywhere: \
+                 443/tcp (proxy). All others are closed.",
+                "Services: core (traefik, authelia).",
+                "Names: everything answers below cellar.home.arpa, after a login at \
+                 https://auth.cellar.home.arpa. Certificates come from an authority of its own.",
+                "Time: 2 images are taken from the medium or fetched, at most 629 MB on the disk. \
+                 With a line of 50 Mbit/s expect about 2 minutes; the real numbers are shown as \
+                 it goes. Power may go at any moment: the next start goes on.",
+                "Trouble (dns): no name is found. It means: no images. Way out: wait.",
+            ]
+        );
+    }
+}
