@@ -156,7 +156,32 @@ impl<'a> Scene<'a> {
             clock.sleep(Duration::from_secs(1));
         }
     }
+
+    /// The same for something that a person watches: tells what is waited for, since when, and for
+    /// how long at most.
+    pub(crate) fn wait_for(
+        &self,
+        what: &str,
+        seconds: u64,
+        progress: &mut Progress<'_>,
+        ready: impl Fn() -> Result<bool>,
+    ) -> Result<bool> {
+        progress.note(what);
+        let mut waited = 0;
+        while waited < seconds {
+            let part = TOLD.min(seconds - waited);
+            if self.wait_until(part, &ready)? {
+                return Ok(true);
+            }
+            waited += part;
+            progress.note(format!("{what}: {waited} s of at most {seconds} s"));
+        }
+        Ok(false)
+    }
 }
+
+/// Seconds between two words about what is waited for.
+const TOLD: u64 = 5;
 
 /// Tells how a step goes on.
 pub(crate) struct Progress<'a> {

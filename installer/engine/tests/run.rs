@@ -17,8 +17,8 @@ use model::{
     Digest, Secret,
     catalogue::wish::Setup,
     plan::{
-        Action, FORMAT, FileWish, ImagePull, Images, Network, Plan, Render, ServiceWish, StackWish,
-        Step, StepId,
+        Action, FORMAT, FileSet, FileWish, ImagePull, Images, Network, Plan, Render, ServiceWish,
+        StackWish, Step, StepId,
     },
     report::{Event, Outcome, Phase, Report, Verdict},
     secret::SecretRef,
@@ -233,6 +233,26 @@ fn events_tell_the_phases_in_order_and_no_secret() {
         ]
     );
     assert!(matches!(heard.last(), Some(Event::Finished { verdict: Verdict::Failed { .. } })));
+}
+
+#[test]
+fn what_is_waited_for_is_told_with_how_long_already_and_how_long_at_most() {
+    let bench = Bench::new();
+    let files = FileSet { files: Vec::new(), owned_prefix: String::new() };
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let ears = Arc::clone(&heard);
+    let mut sink = Listener(move |event: &Event| {
+        if let Event::Progress { note, .. } = event {
+            ears.lock().unwrap().push(note.clone());
+        }
+    });
+    let plan = plan_of(vec![step("network", Action::Network(files))], "seed");
+    engine::run(&plan, &bench.context(), &mut sink);
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.len(), 7, "{heard:?}");
+    assert_eq!(heard[0], "waiting for an address");
+    assert_eq!(heard[1], "waiting for an address: 5 s of at most 30 s");
+    assert_eq!(heard[6], "waiting for an address: 30 s of at most 30 s");
 }
 
 fn own_user() -> u32 {

@@ -40,8 +40,9 @@ impl Doing for Network<'_> {
             scene.enable(UNIT)?;
             systemd::start(scene.host().runner.as_ref(), UNIT).because(failed, "")?;
         }
-        progress.note("waiting for an address");
-        scene.wait_until(WAIT, || Ok(!probe::addresses(scene.host())?.is_empty()))?;
+        scene.wait_for("waiting for an address", WAIT, progress, || {
+            Ok(!probe::addresses(scene.host())?.is_empty())
+        })?;
         Ok(())
     }
 }
