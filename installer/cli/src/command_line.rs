@@ -12,7 +12,7 @@ use terminal::card::{Next, stopped};
 
 use crate::{
     access, auth, day_two, export, failure::Failure, first_boot, machine::System, preflight,
-    recovery, status, talk::Talk,
+    recovery, setup, status, talk::Talk,
 };
 
 /// The installer's version, for reports.
@@ -38,6 +38,8 @@ enum Verb {
     },
     /// Bring the box to what its seed says; a second time changes nothing
     Apply(day_two::Apply),
+    /// Answer the questions of a box that is not installed, at this terminal
+    Setup,
     /// Look whether everything holds; changes nothing
     Verify {
         /// The report as JSON
@@ -133,6 +135,7 @@ pub fn main() -> u8 {
     told(match verb {
         Verb::Plan { seed, json } => day_two::plan(&host, seed.as_deref(), json),
         Verb::Apply(options) => day_two::apply(&host, &options),
+        Verb::Setup => setup::setup(&host),
         Verb::Verify { json } => day_two::verify(&host, json),
         Verb::Preflight { seed, json } => preflight::preflight(&host, seed.as_deref(), json),
         Verb::Status { qr: Some(form), .. } => status::qr(&host, form),

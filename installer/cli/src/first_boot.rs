@@ -5,22 +5,27 @@
 //!       | no
 //! rescue? --yes--> show what failed, wait for a person
 //!       |
-//! sealed seed? --no--> wait for one (waiting) --> seal
+//! sealed seed? --no--> wait for one, or ask for one (waiting, wizard) --> seal
 //!       | yes
 //! plan -> the journal's rule -> engine -> report --failed--> card, try again or give up
 //! ```
 //!
 //! The machine is behind [`Machine`], so that all of it can be tested with folders.
 
+mod stopped;
 mod waiting;
+mod wizard;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use engine::{Context, Journal, Medium, Sink};
 use host::Host;
 use model::{
+    catalogue::Catalogue,
+    facts::{Facts, NetworkPort},
     paths,
     plan::{Action, Handover, Plan},
+    preflight::Finding,
     report::{Report, Verdict},
     secret::SecretRef,
     seed::Seed,
@@ -51,6 +56,17 @@ pub trait Machine: Places {
     fn kernel_line(&self) -> KernelLine;
     /// The box's own addresses that another machine can reach.
     fn addresses(&self) -> Vec<IpAddr>;
+    /// Its network ports.
+    fn ports(&self) -> Vec<NetworkPort>;
+    /// What the questions of the setup depend on.
+    ///
+    /// # Errors
+    /// A stack of the owner's is wrong, the image is damaged, or the machine cannot be looked at.
+    fn world(&self) -> Result<(Catalogue, Facts), Failure>;
+    /// Looks whether machine and network give what a seed needs; changes nothing.
+    fn findings(&self, seed: &Seed) -> Vec<Finding>;
+    /// FAT file systems that can be pulled out, each with a name such as `sdb1`, to be read only.
+    fn sticks(&self) -> Vec<(String, Arc<dyn Medium>)>;
     /// The plan for a seed on this machine.
     ///
     /// # Errors
@@ -207,11 +223,18 @@ impl FirstBoot<'_> {
         let (plan, secrets) = match sealing::sealed(self.host())? {
             Some(text) => {
                 self.say_going_on();
+                // The power may have gone before they were removed.
+                sealing::forget_answers(self.host())?;
                 self.sealed(&text)?
             }
             None => self.wait_for_seed()?,
         };
-        let plan = engine::prepare(self.host(), plan, false)?;
+        let sealed = sealing::sealed(self.host())?;
+        let replace = sealed.is_some_and(|text| sealing::replaces(self.host(), &text));
+        let plan = match engine::prepare(self.host(), plan.clone(), false) {
+            Err(_) if replace => engine::prepare(self.host(), plan, true)?,
+            prepared => prepared?,
+        };
         let mut context = self.context();
         context.secrets = secrets;
         context.medium = self.machine.medium();
@@ -273,7 +296,11 @@ impl FirstBoot<'_> {
     }
 
     fn ready(&mut self, report: &Report, plan: &Plan) {
-        let text = card::ready(report, handover(plan));
+        let handover = handover(plan);
+        let text = card::ready(report, handover);
+        if let Some(handover) = handover {
+            self.talk.show_code(&handover.portal, text.lines().count());
+        }
         self.talk.say(&text);
     }
 
@@ -284,40 +311,6 @@ impl FirstBoot<'_> {
             .and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok())
             .and_then(|report| Stop::of(&report))
             .unwrap_or_else(card::rescue_without_report)
-    }
-
-    /// Shows what stopped, and waits for a person, for the pause to end, or for somebody who
-    /// finishes the install by other means.
-    fn after(&mut self, stop: &Stop, next: Next) -> Wish {
-        let text = card::stopped(stop, next);
-        self.talk.say(&text);
-        self.talk.keyboard.forget();
-        let end = match next {
-            Next::Apply => return Wish::GiveUp,
-            Next::Retry { seconds, .. } => {
-                Some(self.host().clock.epoch().saturating_add_unsigned(seconds))
-            }
-            Next::Rescue => None,
-        };
-        loop {
-            if let Some(line) = self.talk.keyboard.line(Duration::from_millis(1)) {
-                if next != Next::Rescue || line.text.trim() != "shell" {
-                    return Wish::Again;
-                }
-                if let Err(why) = self.machine.shell(&line.console) {
-                    self.talk.say(&format!("no shell: {why}"));
-                }
-                self.talk.say(&text);
-                self.talk.keyboard.forget();
-            }
-            if end.is_some_and(|end| self.host().clock.epoch() >= end) {
-                return Wish::Again;
-            }
-            if self.complete().is_some() {
-                return Wish::Finished;
-            }
-            self.host().clock.sleep(Duration::from_secs(1));
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr},
+    sys::termios::{InputFlags, LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr},
 };
 
 /// A line and where it was typed.
@@ -37,6 +37,8 @@ struct Console {
     file: File,
     /// What was typed of a line that is not at its end.
     part: Vec<u8>,
+    /// Somebody else reads there now.
+    lent: bool,
 }
 
 impl Keyboard {
@@ -47,7 +49,30 @@ impl Keyboard {
 
     /// Listens on one more console.
     pub fn add(&mut self, console: impl Into<String>, file: File) {
-        self.consoles.push(Console { name: console.into(), file, part: Vec::new() });
+        sane(&file);
+        let name = console.into();
+        self.consoles.push(Console { name, file, part: Vec::new(), lent: false });
+    }
+
+    /// Does not read on this console, where somebody else does, until [`Self::take_back`].
+    pub fn lend(&mut self, console: &str) {
+        for found in self.consoles.iter_mut().filter(|found| found.name == console) {
+            found.lent = true;
+            // The beginning of a line that was typed for us is no answer to the other one.
+            found.part.clear();
+        }
+    }
+
+    /// Reads there again.
+    pub fn take_back(&mut self, console: &str) {
+        for found in self.consoles.iter_mut().filter(|found| found.name == console) {
+            found.lent = false;
+        }
+    }
+
+    /// Does not listen there any more.
+    pub fn remove(&mut self, console: &str) {
+        self.consoles.retain(|found| found.name != console);
     }
 
     /// Somebody could type.
@@ -92,13 +117,14 @@ impl Keyboard {
 
     /// Reads what is typed within this time; false if that was nothing.
     fn read(&mut self, at_most: Duration) -> bool {
-        if self.consoles.is_empty() {
+        if self.consoles.iter().all(|console| console.lent) {
             std::thread::sleep(at_most);
             return false;
         }
         let mut asked: Vec<PollFd<'_>> = self
             .consoles
             .iter()
+            .filter(|console| !console.lent)
             .map(|console| PollFd::new(console.file.as_fd(), PollFlags::POLLIN))
             .collect();
         // Rounded up: a wait of less than a millisecond must not become a busy one.
@@ -110,13 +136,18 @@ impl Keyboard {
         let mut any = false;
         let mut events = events.into_iter();
         let typed = &mut self.typed;
-        self.consoles.retain_mut(|console| match events.next().unwrap_or(PollFlags::empty()) {
-            event if event.contains(PollFlags::POLLIN) => {
-                any = true;
-                console.take(typed)
+        self.consoles.retain_mut(|console| {
+            if console.lent {
+                return true;
             }
-            // A line that hung up, or no such hardware: it has no keyboard any more.
-            event => event.is_empty(),
+            match events.next().unwrap_or(PollFlags::empty()) {
+                event if event.contains(PollFlags::POLLIN) => {
+                    any = true;
+                    console.take(typed)
+                }
+                // A line that hung up, or no such hardware: it has no keyboard any more.
+                event => event.is_empty(),
+            }
         });
         any
     }
@@ -130,6 +161,23 @@ impl Keyboard {
             }
         }
     }
+}
+
+/// A console that takes whole lines and shows what is typed, whatever a program that was killed has
+/// made of it.
+fn sane(console: &File) {
+    let Ok(mut settings) = tcgetattr(console) else { return };
+    settings.local_flags.insert(
+        LocalFlags::ICANON
+            | LocalFlags::ECHO
+            | LocalFlags::ECHOE
+            | LocalFlags::ISIG
+            | LocalFlags::IEXTEN,
+    );
+    settings.input_flags.insert(InputFlags::ICRNL);
+    settings.output_flags.insert(OutputFlags::OPOST | OutputFlags::ONLCR);
+    // A console that refuses stays as it is; that is no reason to stop.
+    let _ = tcsetattr(console, SetArg::TCSANOW, &settings);
 }
 
 impl Console {
@@ -202,5 +250,24 @@ mod tests {
         shell.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"ls\n");
         assert_eq!(keyboard.line(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_lent_console_is_left_alone() {
+        let mut keyboard = Keyboard::none();
+        let (screen, mut keys) = pipe();
+        let mut other = screen.try_clone().unwrap();
+        keyboard.add("tty1", screen);
+        keyboard.lend("tty1");
+        keys.write_all(b"mine\n").unwrap();
+        assert_eq!(keyboard.line(Duration::from_millis(1)), None);
+        let mut got = [0; 5];
+        other.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"mine\n");
+        keyboard.take_back("tty1");
+        keys.write_all(b"yours\n").unwrap();
+        assert_eq!(keyboard.line(Duration::from_secs(60)), line("tty1", "yours"));
+        keyboard.remove("tty1");
+        assert!(!keyboard.exists());
     }
 }

@@ -1,6 +1,7 @@
 //! The real machine behind the first boot.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,13 +12,22 @@ use host::{
     BootDisk, Command, Host, boot_loader, disks, files, probe,
     volume::{self, Use},
 };
-use model::{paths::partition, plan::Plan, report::Report, seed::Seed};
+use model::{
+    catalogue::Catalogue,
+    facts::{Facts, NetworkPort, Volume},
+    paths::partition,
+    plan::Plan,
+    preflight::Finding,
+    report::Report,
+    seed::Seed,
+};
 
 use crate::{
     failure::Failure,
     first_boot::Machine,
     inputs,
     kernel_line::KernelLine,
+    preflight,
     sources::{LARGEST, Places},
 };
 
@@ -35,6 +45,20 @@ impl System {
     /// This machine.
     pub fn new(host: Host) -> Self {
         Self { host }
+    }
+
+    /// Volumes that can be pulled out, each with its name, to be read only.
+    fn pulled_out(&self, wanted: impl Fn(&Volume) -> bool) -> Vec<(String, Arc<dyn Medium>)> {
+        let disks = disks::disks(&self.host).unwrap_or_default();
+        let volumes = disks.into_iter().filter(|d| d.removable && !d.boot).flat_map(|d| d.contents);
+        volumes
+            .filter(|volume| wanted(volume))
+            .map(|found| {
+                let device = Path::new("/dev").join(&found.name);
+                let medium = Partition { host: self.host.clone(), device, what_for: Use::Read };
+                (found.name, Arc::new(medium) as Arc<dyn Medium>)
+            })
+            .collect()
     }
 }
 
@@ -74,16 +98,7 @@ impl Places for System {
     }
 
     fn removable(&self) -> Vec<(String, Arc<dyn Medium>)> {
-        let disks = disks::disks(&self.host).unwrap_or_default();
-        let volumes = disks.into_iter().filter(|d| d.removable && !d.boot).flat_map(|d| d.contents);
-        volumes
-            .filter(|v| v.label.as_deref().is_some_and(|label| REMOVABLE.contains(&label)))
-            .map(|found| {
-                let device = Path::new("/dev").join(&found.name);
-                let medium = Partition { host: self.host.clone(), device, what_for: Use::Read };
-                (found.name, Arc::new(medium) as Arc<dyn Medium>)
-            })
-            .collect()
+        self.pulled_out(|v| v.label.as_deref().is_some_and(|label| REMOVABLE.contains(&label)))
     }
 }
 
@@ -99,6 +114,27 @@ impl Machine for System {
 
     fn addresses(&self) -> Vec<IpAddr> {
         probe::addresses(&self.host).unwrap_or_default()
+    }
+
+    fn ports(&self) -> Vec<NetworkPort> {
+        probe::interfaces(&self.host).unwrap_or_default()
+    }
+
+    fn world(&self) -> Result<(Catalogue, Facts), Failure> {
+        let catalogue = inputs::catalogue(&self.host)?;
+        let mut facts = probe::facts(&self.host)?;
+        let none = BTreeMap::new();
+        inputs::add_artefacts(&mut facts, &self.host, &catalogue.lock.artefacts, &none);
+        Ok((catalogue, facts))
+    }
+
+    fn findings(&self, seed: &Seed) -> Vec<Finding> {
+        // Whatever keeps the look from being made is found again by the steps themselves.
+        preflight::look(&self.host, Some(seed), None).map(|(found, _)| found).unwrap_or_default()
+    }
+
+    fn sticks(&self) -> Vec<(String, Arc<dyn Medium>)> {
+        self.pulled_out(|volume| volume.signature.as_deref() == Some("vfat"))
     }
 
     fn plan(&self, seed: &Seed) -> Result<Plan, Failure> {

@@ -54,7 +54,10 @@ pub fn preflight(host: &Host, seed: Option<&Path>, json: bool) -> Result<u8, Fai
 }
 
 /// Every check, and what keeps the seed from having a plan.
-fn look(
+///
+/// # Errors
+/// The machine cannot be looked at, or its catalogue is wrong.
+pub fn look(
     host: &Host,
     seed: Option<&Seed>,
     path: Option<&Path>,

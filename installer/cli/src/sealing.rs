@@ -23,6 +23,9 @@ pub struct Accepted {
     pub source: String,
     /// RFC 3339, UTC.
     pub at: String,
+    /// Its owner changed their mind: a plan that was begun from another seed is dropped.
+    #[serde(default)]
+    pub replaces: bool,
 }
 
 /// Seals a seed.
@@ -35,8 +38,31 @@ pub fn seal(
     source: &str,
     foreign: &BTreeMap<SecretRef, Secret>,
 ) -> host::Result<Accepted> {
-    let accepted =
-        Accepted { digest: Digest::of(text), source: source.to_owned(), at: host.clock.now() };
+    seal_as(host, text, source, foreign, false)
+}
+
+/// Seals another seed on a box that is not installed, in place of the one that was sealed.
+///
+/// # Errors
+/// The root disk cannot be written.
+pub fn reseal(host: &Host, text: &str, source: &str) -> host::Result<Accepted> {
+    seal_as(host, text, source, &BTreeMap::new(), true)
+}
+
+/// Whether an unfinished plan of another seed gives way to the sealed one.
+pub fn replaces(host: &Host, text: &str) -> bool {
+    accepted(host).is_some_and(|found| found.replaces && found.digest == Digest::of(text))
+}
+
+fn seal_as(
+    host: &Host,
+    text: &str,
+    source: &str,
+    foreign: &BTreeMap<SecretRef, Secret>,
+    replaces: bool,
+) -> host::Result<Accepted> {
+    let (digest, source) = (Digest::of(text), source.to_owned());
+    let accepted = Accepted { digest, source, at: host.clock.now(), replaces };
     files::ensure_folder(host.path("/etc/homelab"), 0o755, (0, 0))?;
     files::ensure_folder(host.path(paths::SECRETS), 0o700, (0, 0))?;
     files::ensure_folder(host.path(paths::STATE), 0o755, (0, 0))?;
@@ -48,7 +74,16 @@ pub fn seal(
         .map_err(|error| host::HostError::Other(error.to_string()))?;
     files::write_atomic(host.path(ACCEPTED), about, 0o644, (0, 0))?;
     files::write_atomic(host.path(paths::SEED), text, 0o600, (0, 0))?;
+    forget_answers(host)?;
     Ok(accepted)
+}
+
+/// Removes what was answered in a setup: with a sealed seed it is worth nothing, and secret.
+///
+/// # Errors
+/// It is there and stays.
+pub fn forget_answers(host: &Host) -> host::Result<bool> {
+    files::remove(host.path(paths::ANSWERS))
 }
 
 /// The sealed seed's text; none: nobody has claimed this box.
@@ -119,5 +154,21 @@ mod tests {
         let foreign = BTreeMap::from([(SecretRef::new("admin-password"), Secret::new("new"))]);
         seal(&host, "schema = 1\n", "a stick", &foreign).unwrap();
         assert_eq!(kept(&host, &SecretRef::new("admin-password")).unwrap().reveal(), "new");
+    }
+
+    #[test]
+    fn a_changed_mind_is_remembered_and_answers_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = host_in(folder.path());
+        seal(&host, "one", "a stick", &BTreeMap::new()).unwrap();
+        assert!(!replaces(&host, "one"));
+        fs::write(host.path(paths::ANSWERS), "{}").unwrap();
+        reseal(&host, "two", "the setup on tty1").unwrap();
+        assert!(replaces(&host, "two") && !replaces(&host, "one"));
+        assert!(!host.path(paths::ANSWERS).exists());
+        // Edited by its owner afterwards: that is for `homelab apply` to find out.
+        assert!(!replaces(&host, "three"));
+        seal(&host, "two", "a file", &BTreeMap::new()).unwrap();
+        assert!(!replaces(&host, "two"));
     }
 }

@@ -41,7 +41,7 @@ impl Found {
     /// # Errors
     /// What is wrong, in one sentence.
     pub fn beside(&self, path: &Path) -> Result<String, String> {
-        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        if !stays_below(path) {
             return Err(format!("`{}` leaves the folder of the seed", path.display()));
         }
         let Some(medium) = &self.medium else {
@@ -169,8 +169,16 @@ fn from_url(places: &dyn Places, url: &str, sha256: Option<&str>) -> Result<Stri
     }
 }
 
-/// A file of a medium as text, at most [`LARGEST`] bytes.
-fn read(medium: &dyn Medium, path: &Path) -> Result<Option<String>, String> {
+/// Whether a relative path cannot lead out of the folder that it is relative to.
+pub fn stays_below(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+/// A file of a medium as text, at most [`LARGEST`] bytes; none: it is not there.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read(medium: &dyn Medium, path: &Path) -> Result<Option<String>, String> {
     let mut result = Ok(None);
     let mounted = medium.with(&mut |folder| {
         let place = folder.join(path);

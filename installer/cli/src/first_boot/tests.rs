@@ -1,3 +1,5 @@
+mod wizard;
+
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -12,6 +14,7 @@ use engine::Folder;
 use model::{
     Digest,
     plan::{FORMAT, Step, StepId},
+    preflight::{Check, Verdict as PreflightVerdict},
     report::{Outcome, StepReport},
 };
 
@@ -28,6 +31,8 @@ struct Fake {
     looks: Cell<u32>,
     seeds: RefCell<VecDeque<(u32, &'static str)>>,
     rescue: bool,
+    /// It has the repository's own catalogue, and makes real plans for 8 GiB and one port.
+    real: bool,
     /// How the runs end; none left: well.
     ends: RefCell<VecDeque<u8>>,
     log: RefCell<Vec<String>>,
@@ -43,6 +48,7 @@ impl Fake {
             looks: Cell::new(0),
             seeds: RefCell::default(),
             rescue: false,
+            real: false,
             ends: RefCell::default(),
             log: RefCell::default(),
         }
@@ -113,8 +119,41 @@ impl Machine for Fake {
     fn addresses(&self) -> Vec<IpAddr> {
         vec!["192.168.1.10".parse().unwrap()]
     }
-    fn plan(&self, _: &Seed) -> Result<Plan, Failure> {
-        Ok(plan())
+    fn ports(&self) -> Vec<NetworkPort> {
+        let port = NetworkPort {
+            name: "enp1s0".into(),
+            mac: "52:54:00:12:34:56".into(),
+            wired: true,
+            carrier: true,
+            addresses: vec!["192.168.1.10/24".parse().unwrap()],
+            gateways: vec!["192.168.1.1".parse().unwrap()],
+        };
+        if self.real { vec![port] } else { Vec::new() }
+    }
+    fn world(&self) -> Result<(Catalogue, Facts), Failure> {
+        if self.real {
+            let facts = Facts { interfaces: self.ports(), ..Facts::of_memory(8 << 30) };
+            return Ok((crate::inputs::catalogue(&self.host)?, facts));
+        }
+        let files = [("images.lock".to_owned(), "schema = 1\n".to_owned())].into();
+        Ok((Catalogue::parse(&files).map_err(Failure::Wrong)?, Facts::of_memory(4 << 30)))
+    }
+    fn findings(&self, _: &Seed) -> Vec<Finding> {
+        let check = Check::Link;
+        if self.real {
+            return vec![Finding::ok(check, "enp1s0 has a link")];
+        }
+        vec![Finding::bad(check, PreflightVerdict::Failed, "no cable", "no images", "plug it in")]
+    }
+    fn sticks(&self) -> Vec<(String, Arc<dyn Medium>)> {
+        vec![("sdb1".to_owned(), Arc::new(Folder(self.partition.clone())))]
+    }
+    fn plan(&self, seed: &Seed) -> Result<Plan, Failure> {
+        if self.real {
+            let (catalogue, facts) = self.world()?;
+            return Ok(model::plan::plan(seed, &catalogue, &facts)?);
+        }
+        Ok(Plan { seed: seed.digest.clone(), ..plan() })
     }
     fn medium(&self) -> Option<Arc<dyn Medium>> {
         Some(Arc::new(Folder(self.partition.clone())))
@@ -126,11 +165,9 @@ impl Machine for Fake {
         let secrets: Vec<String> = context.secrets.keys().map(ToString::to_string).collect();
         self.note(format!("run with {}", secrets.join(", ")));
         let exit = self.ends.borrow_mut().pop_front().unwrap_or(0);
-        if exit == 0 {
-            let mut journal = Journal::new(plan, "2026-11-24T00:00:00Z".to_owned());
-            journal.complete = true;
-            journal.save(&self.host).unwrap();
-        }
+        let mut journal = Journal::new(plan, "2026-11-24T00:00:00Z".to_owned());
+        journal.complete = exit == 0;
+        journal.save(&self.host).unwrap();
         self.report(exit)
     }
     fn verify(&self, _: &Plan, _: &Context, _: &mut dyn Sink) -> Report {

@@ -1,4 +1,5 @@
-//! A box that nobody has claimed waits for its seed, and tells what is wrong with one.
+//! A box that nobody has claimed waits for its seed or for a person, and tells what is wrong with a
+//! seed.
 
 use std::{path::Path, time::Duration};
 
@@ -9,11 +10,15 @@ use model::{
     report::{Event, Report, Verdict},
     secret::SecretRef,
 };
-use terminal::card;
+use terminal::card::{self, Unclaimed};
 
-use super::{FirstBoot, Secrets};
+use super::{
+    FirstBoot, Secrets,
+    wizard::{PLAIN, Rose, Start, saved},
+};
 use crate::{
     failure::Failure,
+    keyboard::Line,
     sealing,
     secrets::{self, Outside},
     sources::{Found, Search, search},
@@ -22,6 +27,8 @@ use crate::{
 
 /// Between two looks at all places.
 const EVERY: Duration = Duration::from_secs(2);
+/// Between two looks at the keyboards.
+const TICK: Duration = Duration::from_millis(200);
 /// A seed that was refused is looked into again after this many looks, even if it did not change:
 /// perhaps the machine did, by a disk or a cable.
 const AGAIN: u32 = 15;
@@ -30,13 +37,25 @@ const AGAIN: u32 = 15;
 #[derive(Default)]
 struct Said {
     card: String,
-    /// The refused text's digest, or both, and its problems.
-    refused: Option<(String, Vec<String>)>,
+    refused: Option<Refusal>,
     waiting: bool,
 }
 
+/// A seed that was refused.
+#[derive(Clone, PartialEq)]
+struct Refusal {
+    /// The refused text's digest, or both.
+    digest: String,
+    /// Its problems.
+    lines: Vec<String>,
+    /// The text, whose good answers the setup begins with; empty if there are two.
+    text: String,
+    source: String,
+}
+
 impl FirstBoot<'_> {
-    /// Waits for a good seed, seals it, and returns what it leads to.
+    /// Waits for a good seed or for somebody who answers the questions, seals what comes of it, and
+    /// returns what it leads to.
     pub(super) fn wait_for_seed(&mut self) -> Result<(Plan, Secrets), Failure> {
         let line = self.machine.kernel_line();
         let mut said = Said::default();
@@ -47,26 +66,78 @@ impl FirstBoot<'_> {
                 Search::Two(one, other) => self.refuse_two(&mut said, &one, &other),
                 Search::One(found) => {
                     let digest = found.digest().to_string();
-                    let known = said.refused.as_ref().is_some_and(|(seen, _)| *seen == digest);
+                    let known = said.refused.as_ref().is_some_and(|seen| seen.digest == digest);
                     if !known || look % AGAIN == 0 {
                         match self.accept(&found) {
                             Ok(accepted) => return Ok(accepted),
-                            Err(Failure::Wrong(wrong)) => {
-                                self.refuse(&mut said, digest, &wrong, &found.source);
-                            }
+                            Err(Failure::Wrong(wrong)) => self.refuse(&mut said, &wrong, &found),
                             Err(failure) => return Err(failure),
                         }
                     }
                 }
             }
             look += 1;
-            self.host().clock.sleep(EVERY);
+            if let Some(line) = self.somebody(EVERY) {
+                match self.begin(&said, line)? {
+                    Rose::Confirmed(found) => match self.accept(&found) {
+                        Ok(accepted) => return Ok(accepted),
+                        Err(Failure::Wrong(wrong)) => self.refuse(&mut said, &wrong, &found),
+                        Err(failure) => return Err(failure),
+                    },
+                    // Whatever is there is news again.
+                    Rose::Left | Rose::Seed => said = Said::default(),
+                }
+            }
         }
     }
 
-    /// Says, when it is news, that the box waits and where a seed can be put.
+    /// Who wants to begin the setup within this time.
+    fn somebody(&mut self, at_most: Duration) -> Option<Line> {
+        let mut left = at_most;
+        loop {
+            if let Some(console) = self.talk.attend().pop() {
+                return Some(Line { console, text: String::new() });
+            }
+            if let Some(line) = self.talk.keyboard.line(Duration::from_millis(1)) {
+                match line.text.trim() {
+                    "" | PLAIN => return Some(line),
+                    // A device that sends lines by itself begins no setup.
+                    _ => self.talk.say_on(&line.console, "press Enter alone to begin the setup"),
+                }
+            }
+            left = left.checked_sub(TICK)?;
+            self.host().clock.sleep(TICK);
+        }
+    }
+
+    /// Begins the setup where somebody asked for it.
+    fn begin(&mut self, said: &Said, line: Line) -> Result<Rose, Failure> {
+        let refused = said.refused.clone();
+        let mut told = Vec::new();
+        if let Some(Refusal { lines, source, .. }) = &refused {
+            told.push(format!("The seed was refused ({source}):"));
+            told.extend(lines.iter().cloned());
+            told.push("What is good in it stands ready as answers.".to_owned());
+        }
+        self.sit(Start {
+            console: line.console,
+            plain: line.text.trim() == PLAIN,
+            seed: refused.as_ref().map(|refused| refused.text.as_str()),
+            told,
+            news: Some(refused.as_ref().map(|r| r.digest.clone()).unwrap_or_default()),
+        })
+    }
+
+    /// Says, when it is news, that the box waits and what can be done.
     fn wait(&mut self, said: &mut Said, trouble: &[String]) {
-        let card = card::waiting(self.version, &self.machine.addresses(), trouble);
+        let begun = saved(self.host()).is_ok_and(|answers| answers.any_settled());
+        let card = card::waiting(&Unclaimed {
+            version: self.version,
+            ports: &self.machine.ports(),
+            addresses: &self.machine.addresses(),
+            begun,
+            trouble,
+        });
         if !said.waiting {
             said.waiting = true;
             said.refused = None;
@@ -86,23 +157,37 @@ impl FirstBoot<'_> {
             format!("there are two different seeds: {}, and {}", one.source, other.source),
             "remove one of them",
         );
-        let key = format!("{} {}", one.digest(), other.digest());
-        self.refuse(said, key, &[problems], &one.source);
+        let refusal = Refusal {
+            digest: format!("{} {}", one.digest(), other.digest()),
+            lines: problems.summary_lines(),
+            text: String::new(),
+            source: "two places".to_owned(),
+        };
+        self.tell_refused(said, refusal, &[problems]);
     }
 
     /// Says, when it is news, what is wrong with a seed; leaves it in the report.
-    fn refuse(&mut self, said: &mut Said, key: String, wrong: &[Problems], source: &str) {
-        let lines: Vec<String> = wrong.iter().flat_map(Problems::summary_lines).collect();
-        let news = (key, lines.clone());
-        if said.refused.as_ref() == Some(&news) {
+    fn refuse(&mut self, said: &mut Said, wrong: &[Problems], found: &Found) {
+        let refusal = Refusal {
+            digest: found.digest().to_string(),
+            lines: wrong.iter().flat_map(Problems::summary_lines).collect(),
+            text: found.text.clone(),
+            source: found.source.clone(),
+        };
+        self.tell_refused(said, refusal, wrong);
+    }
+
+    fn tell_refused(&mut self, said: &mut Said, refusal: Refusal, wrong: &[Problems]) {
+        if said.refused.as_ref() == Some(&refusal) {
             return;
         }
-        said.refused = Some(news);
+        let (lines, source) = (refusal.lines.clone(), refusal.source.clone());
+        said.refused = Some(refusal);
         said.waiting = false;
         said.card.clear();
         self.rest_attempts();
         for problems in wrong {
-            let card = card::refused(problems, source);
+            let card = card::refused(problems, &source);
             self.talk.show(&card);
         }
         // The journal gets the summary only: it is kept, and copied into bug reports.
