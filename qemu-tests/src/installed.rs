@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     guest::{Browser, Ssh},
-    machine::{Machine, Patience, Spec, disk::Disk, firmware::Firmware},
+    machine::{Extras, Machine, Patience, Spec, disk::Disk, firmware::Firmware},
     scene::Scene,
     seed::{ADMIN, Wish},
 };
@@ -62,6 +62,7 @@ pub fn machine_for(scene: &Scene<'_>, wish: &Wish, firmware: Firmware) -> Result
         port: scene.setup.world.port()?,
         exempt: Vec::new(),
         folder: scene.folder.clone(),
+        extras: Extras::default(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Disks of a machine: made from the image, and read again when the machine is off.
 
 use std::{
-    io::{Read, Seek, SeekFrom},
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -132,6 +132,27 @@ impl Disk {
     }
 }
 
+/// Bytes of a stick.
+const STICK: usize = 8 << 20;
+
+/// Makes a stick as a PC formats it, without partitions, with one file on it.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn stick(path: &Path, label: [u8; 11], name: &str, text: &str) -> Result<()> {
+    let mut bytes = std::io::Cursor::new(vec![0; STICK]);
+    let options = fatfs::FormatVolumeOptions::new().volume_label(label);
+    fatfs::format_volume(&mut bytes, options).context("cannot format the stick")?;
+    {
+        let system = fatfs::FileSystem::new(&mut bytes, fatfs::FsOptions::new())
+            .context("cannot open the stick")?;
+        let mut file = system.root_dir().create_file(name).context("cannot write to the stick")?;
+        file.write_all(text.as_bytes()).context("cannot write to the stick")?;
+    }
+    std::fs::write(path, bytes.into_inner())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Bytes of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
@@ -203,8 +224,6 @@ pub fn dump(raw: &Path, root: Extent, path: &str, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -261,5 +280,15 @@ mod tests {
             .run()
             .unwrap();
         assert!(!one.same_as(&two).unwrap());
+    }
+
+    #[test]
+    fn a_stick_has_its_label_and_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stick.raw");
+        stick(&path, *b"HOMELABSEED", "seed.toml", "schema = 1\n").unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(fat_file(&bytes, "seed.toml").unwrap().as_deref(), Some(&b"schema = 1\n"[..]));
+        assert!(bytes.windows(11).any(|window| window == b"HOMELABSEED"));
     }
 }

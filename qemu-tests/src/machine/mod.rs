@@ -8,6 +8,7 @@
 pub mod console;
 pub mod disk;
 pub mod firmware;
+mod keyboard;
 pub mod qmp;
 pub mod stream;
 
@@ -27,6 +28,7 @@ use self::{
     console::Watch,
     disk::Disk,
     firmware::Firmware,
+    keyboard::SerialKeyboard,
     qmp::Qmp,
     stream::{Lines, Tail, parse_event},
 };
@@ -52,6 +54,19 @@ pub struct Spec {
     pub exempt: Vec<&'static str>,
     /// Console log, events and pictures go here.
     pub folder: PathBuf,
+    /// What most scenarios do without.
+    pub extras: Extras,
+}
+
+/// What a machine may have besides.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// Somebody types on its serial console.
+    pub typed: bool,
+    /// Sticks can be plugged in.
+    pub usb: bool,
+    /// Credentials of systemd, handed in by the monitor: name and file.
+    pub credentials: Vec<(&'static str, PathBuf)>,
 }
 
 /// How long a guest may be silent, and how long it may take in all.
@@ -75,6 +90,9 @@ impl Patience {
         Self { stall: Duration::from_secs(240), ceiling: Duration::from_secs(900) };
 }
 
+/// Name of the socket of a serial console that is typed on.
+const SERIAL: &str = "serial";
+
 /// How often the power button is pressed, a minute apart.
 const POWER_BUTTON: u32 = 8;
 
@@ -90,6 +108,7 @@ pub struct Machine {
     watch: Watch,
     said: Vec<String>,
     heard: Vec<Event>,
+    keyboard: Option<SerialKeyboard>,
     // QEMU's control socket; paths of Unix sockets are short, artefact folders need not be.
     _socket: tempfile::TempDir,
 }
@@ -130,7 +149,12 @@ impl Machine {
                 return Err(error);
             }
         };
+        let keyboard = match spec.extras.typed {
+            true => Some(SerialKeyboard::connect(&socket.path().join(SERIAL))?),
+            false => None,
+        };
         Ok(Self {
+            keyboard,
             watch: Watch::new(&spec.exempt).context("console patterns")?,
             spec,
             qemu,
@@ -279,6 +303,60 @@ impl Machine {
         drop(self.qmp.execute("screendump", json!({"filename": file, "format": "png"})));
     }
 
+    /// Types on the serial console; a line ends with `\n`.
+    ///
+    /// # Errors
+    /// This machine has nobody who types there, or is off.
+    pub fn type_on_serial(&mut self, text: &str) -> Result<()> {
+        let keyboard = self.keyboard.as_mut().context("nobody types on this serial console")?;
+        keyboard.type_text(text)
+    }
+
+    /// Types on the keyboard of the screen.
+    ///
+    /// # Errors
+    /// There is no such key, or QEMU is gone.
+    pub fn type_on_screen(&mut self, text: &str) -> Result<()> {
+        for letter in text.chars() {
+            let codes: Vec<_> = keyboard::keys(letter)
+                .with_context(|| format!("no key for {letter:?}"))?
+                .into_iter()
+                .map(|code| json!({"type": "qcode", "data": code}))
+                .collect();
+            self.qmp.execute("send-key", json!({"keys": codes, "hold-time": 60}))?;
+            // A guest that is emulated reads its keyboard controller slowly.
+            thread::sleep(Duration::from_millis(150));
+        }
+        Ok(())
+    }
+
+    /// What the screen shows, as the bytes of a picture: to see that it changed.
+    ///
+    /// # Errors
+    /// QEMU cannot make a picture.
+    pub fn screen(&mut self, name: &str) -> Result<Vec<u8>> {
+        let file = self.spec.folder.join(format!("{name}.png"));
+        self.qmp.execute("screendump", json!({"filename": file, "format": "png"}))?;
+        fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
+    }
+
+    /// Plugs a stick into a running machine that has [`Extras::usb`].
+    ///
+    /// # Errors
+    /// QEMU refused.
+    pub fn plug_in(&mut self, stick: &Path) -> Result<()> {
+        let drive = json!({
+            "node-name": "stick", "driver": "raw",
+            "file": {"driver": "file", "filename": stick},
+        });
+        self.qmp.execute("blockdev-add", drive)?;
+        let device = json!({
+            "driver": "usb-storage", "id": "stick", "bus": "usb.0", "drive": "stick",
+            "removable": true,
+        });
+        self.qmp.execute("device_add", device).map(drop)
+    }
+
     /// Keeps RAM and disks of this moment under a name.
     ///
     /// # Errors
@@ -345,10 +423,69 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
     add(&["-netdev", &format!("tap,id=net0,ifname={tap},script=no,downscript=no")]);
     // Without a ROM the firmware does not try to boot from the network.
     add(&["-device", &format!("virtio-net-pci,netdev=net0,mac={mac},romfile=")]);
-    add(&["-chardev", &format!("file,id=serial0,append=on,path={}", file("serial.log"))]);
+    // Who types needs a line in both directions; what is said is written down all the same.
+    let serial = match spec.extras.typed {
+        true => format!(
+            "socket,id=serial0,server=on,wait=off,path={},logfile={},logappend=on",
+            control.with_file_name(SERIAL).display(),
+            file("serial.log")
+        ),
+        false => format!("file,id=serial0,append=on,path={}", file("serial.log")),
+    };
+    add(&["-chardev", &serial]);
+    if spec.extras.usb {
+        add(&["-device", "qemu-xhci,id=usb"]);
+    }
+    for (name, path) in &spec.extras.credentials {
+        let name = format!("opt/io.systemd.credentials/{name}");
+        add(&["-fw_cfg", &format!("name={name},file={}", path.display())]);
+    }
     add(&["-serial", "chardev:serial0", "-device", "virtio-serial-pci"]);
     add(&["-chardev", &format!("file,id=events,append=on,path={}", file("events.jsonl"))]);
     add(&["-device", &format!("virtserialport,chardev=events,name={EVENT_PORT_NAME}")]);
     add(&["-qmp", &format!("unix:{},server=on,wait=off", control.display())]);
     Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(folder: &Path, extras: Extras) -> Spec {
+        Spec {
+            firmware: Firmware::SeaBios,
+            disks: Vec::new(),
+            boot_from: 0,
+            memory: 1024,
+            port: Port {
+                tap: "tap1".into(),
+                mac: "52:54:00:99:00:01".into(),
+                ipv4: [10, 99, 0, 101].into(),
+                ipv6: std::net::Ipv6Addr::LOCALHOST,
+            },
+            exempt: Vec::new(),
+            folder: folder.to_owned(),
+            extras,
+        }
+    }
+
+    #[test]
+    fn what_most_scenarios_do_without_is_on_the_command_line_of_those_that_have_it() {
+        let folder = Path::new("/results");
+        let line =
+            |extras| arguments(&spec(folder, extras), Path::new("/run/qmp")).unwrap().join(" ");
+        let plain = line(Extras::default());
+        assert!(plain.contains("-chardev file,id=serial0,append=on,path=/results/serial.log"));
+        assert!(!plain.contains("xhci") && !plain.contains("fw_cfg"), "{plain}");
+        let credentials = vec![("homelab.seed", PathBuf::from("/results/seed.toml"))];
+        let full = line(Extras { typed: true, usb: true, credentials });
+        for words in [
+            "-chardev socket,id=serial0,server=on,wait=off,path=/run/serial,\
+             logfile=/results/serial.log,logappend=on",
+            "-device qemu-xhci,id=usb",
+            "-fw_cfg name=opt/io.systemd.credentials/homelab.seed,file=/results/seed.toml",
+        ] {
+            assert!(full.contains(words), "{words}: {full}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod repeat;
 mod secrets;
 mod waits;
 mod wired;
+mod wizard;
 mod wrong_seed;
 
 use crate::run::Story;
@@ -73,6 +74,18 @@ const USUAL: &[Story] = &[
         ],
     },
     Story {
+        name: "wizard.seabios",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("begins-at-the-screen-with-half-a-seed", wizard::begins_at_the_screen),
+            ("goes-on-at-the-serial-line-after-a-cut", wizard::goes_on_at_the_serial_line),
+            ("tells-the-plan-before-the-confirmation", wizard::tells_the_plan),
+            ("comes-up", wizard::comes_up),
+            ("an-installed-box-ignores-a-stick", wizard::ignores_a_stick),
+        ],
+    },
+    Story {
         name: "seed.none",
         after: &[],
         stacks: &["core"],
@@ -86,7 +99,10 @@ const USUAL: &[Story] = &[
         name: "seed.none-ovmf",
         after: &[],
         stacks: &["core"],
-        checks: &[("waits-and-says-where", waits::on_ovmf)],
+        checks: &[
+            ("waits-and-says-where", waits::on_ovmf),
+            ("a-stick-is-taken", waits::a_stick_is_taken),
+        ],
     },
     Story {
         name: "seed.wrong",
@@ -110,6 +126,12 @@ const USUAL: &[Story] = &[
 
 /// Those that take too long for every run.
 const SLOW: &[Story] = &[
+    Story {
+        name: "seed.fw-cfg",
+        after: &[],
+        stacks: &["core"],
+        checks: &[("a-credential-is-taken", waits::a_credential_is_taken)],
+    },
     Story {
         name: "media.seabios",
         after: &[],

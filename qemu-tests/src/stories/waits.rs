@@ -6,8 +6,8 @@ use model::{paths::partition, report::Event};
 use crate::{
     installed::{DISK_SIZE, MEMORY},
     machine::{
-        Machine, Patience, Spec,
-        disk::{Disk, fat_file},
+        Extras, Machine, Patience, Spec,
+        disk::{Disk, fat_file, stick},
         firmware::Firmware,
     },
     scene::Scene,
@@ -21,15 +21,57 @@ pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// On UEFI without Secure Boot; the power button ends it.
+/// On UEFI without Secure Boot.
 pub fn on_ovmf(scene: &mut Scene<'_>) -> Result<()> {
-    waiting(scene, Firmware::Ovmf)?.power_off().map(drop)
+    scene.machine = Some(waiting(scene, Firmware::Ovmf)?);
+    Ok(())
 }
 
-fn waiting(scene: &Scene<'_>, firmware: Firmware) -> Result<Machine> {
+/// Somebody plugs a stick with a seed into the box that waits.
+pub fn a_stick_is_taken(scene: &mut Scene<'_>) -> Result<()> {
+    let mut machine = scene.machine.take().context("there is no machine")?;
+    let path = scene.folder.join("stick.raw");
+    let seed = scene.wish("box-stick").text();
+    stick(&path, *b"HOMELABSEED", partition::SEED_FILE, &seed)?;
+    machine.plug_in(&path)?;
+    let source = begun(&mut machine)?;
+    ensure!(source.starts_with("the removable volume sd"), "it came from {source}");
+    drop(machine.cut());
+    Ok(())
+}
+
+/// A monitor hands the seed in, and nobody needs to touch a disk.
+pub fn a_credential_is_taken(scene: &mut Scene<'_>) -> Result<()> {
+    let seed = scene.folder.join("seed.toml");
+    std::fs::write(&seed, scene.wish("box-handed").text()).context("cannot write the seed")?;
+    let mut spec = spec(scene, Firmware::SeaBios)?;
+    spec.extras.credentials = vec![("homelab.seed", seed)];
+    let mut machine = Machine::start(spec)?;
+    let source = begun(&mut machine)?;
+    ensure!(source == "the credential `homelab.seed` of this machine", "it came from {source}");
+    drop(machine.cut());
+    Ok(())
+}
+
+/// Follows a box until its install has begun; where its seed came from.
+fn begun(machine: &mut Machine) -> Result<String> {
+    let mut from = None;
+    machine.wait("an install that begins", Patience::BOOT, |event| match event {
+        Event::SeedRefused { problems } => bail!("refused: {problems:?}"),
+        Event::SeedAccepted { source, .. } => {
+            from = Some(source.clone());
+            Ok(None)
+        }
+        Event::Started { .. } => Ok(Some(())),
+        _ => Ok(None),
+    })?;
+    from.context("it began without having accepted a seed")
+}
+
+fn spec(scene: &Scene<'_>, firmware: Firmware) -> Result<Spec> {
     let path = scene.folder.join("disk.qcow2");
     let disk = Disk::overlay(&scene.setup.image, &path, DISK_SIZE, "BOX-DISK-1")?;
-    let mut machine = Machine::start(Spec {
+    Ok(Spec {
         firmware,
         disks: vec![disk],
         boot_from: 0,
@@ -37,13 +79,23 @@ fn waiting(scene: &Scene<'_>, firmware: Firmware) -> Result<Machine> {
         port: scene.setup.world.port()?,
         exempt: Vec::new(),
         folder: scene.folder.clone(),
-    })?;
+        extras: Extras { usb: firmware == Firmware::Ovmf, ..Extras::default() },
+    })
+}
+
+fn waiting(scene: &Scene<'_>, firmware: Firmware) -> Result<Machine> {
+    let mut machine = Machine::start(spec(scene, firmware)?)?;
     machine.wait("a box that waits", Patience::BOOT, |event| match event {
         Event::Waiting { .. } => Ok(Some(())),
         Event::Started { .. } => bail!("it began something without a seed: {event:?}"),
         _ => Ok(None),
     })?;
-    for words in ["this box waits for its seed", "HOMELAB-SEED", "homelab-image seed inject"] {
+    for words in [
+        "this box waits for its seed",
+        "Press Enter to set it up here",
+        "HOMELAB-SEED",
+        "homelab-image seed inject",
+    ] {
         machine.wait_for_line(words, Patience::BOOT)?;
     }
     Ok(machine)

@@ -11,7 +11,7 @@ use model::{
 use crate::{
     installed::MEMORY,
     machine::{
-        Machine, Patience, Spec,
+        Extras, Machine, Patience, Spec,
         disk::{Disk, Extent, fat_file, root_has},
         firmware::Firmware,
     },
@@ -27,7 +27,7 @@ const REPORT_TEXT: &str = "REPORT.TXT";
 const REPORT_JSON: &str = "report.json";
 
 /// Puts the bytes onto the SEED partition as any PC does, past the builder's own check.
-fn plant(image: &std::path::Path, seed: Extent, text: &str) -> Result<()> {
+pub(super) fn plant(image: &std::path::Path, seed: Extent, text: &str) -> Result<()> {
     use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
     let mut file = std::fs::OpenOptions::new().read(true).write(true).open(image)?;
     file.seek(SeekFrom::Start(seed.from))?;
@@ -60,6 +60,7 @@ fn spec(scene: &Scene<'_>) -> Result<Spec> {
         port: scene.setup.world.port()?,
         exempt: Vec::new(),
         folder: scene.folder.clone(),
+        extras: Extras::default(),
     })
 }
 

@@ -1,0 +1,236 @@
+//! A person at the console: begins at the screen, loses power, goes on at the serial line, and has
+//! a box in the end.
+//!
+//! The seed on the disk lacks its password. It is refused, and fills in everything else: the test
+//! world's registry, which nobody is asked about, and the key that the tests log in with.
+//!
+//! On the serial line the setup talks in plain lines. What is asked is heard on the event port, and
+//! nothing is typed before that.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
+use model::{
+    paths,
+    report::{Event, Verdict},
+};
+
+use super::wrong_seed::plant;
+use crate::{
+    installed::{DISK_SIZE, Installed, MEMORY, until_finished},
+    machine::{
+        Extras, Machine, Patience, Spec,
+        disk::{Disk, stick},
+        firmware::Firmware,
+    },
+    scene::{Scene, copy_sparse},
+    seed::{ADMIN, Wish},
+};
+
+/// Host name of this story's box.
+const NAME: &str = "box-asked";
+/// After this question the power goes.
+const DISKS: &str = "Network shares";
+
+fn wish(scene: &Scene<'_>) -> Wish {
+    scene.wish(NAME)
+}
+
+/// The seed without its password.
+fn half_a_seed(whole: &str, password: &str) -> String {
+    let line = format!("password = \"{password}\"\n");
+    whole.replacen(&line, "", 1)
+}
+
+/// What the setup says on the event port.
+#[derive(Debug, PartialEq)]
+enum Asked {
+    /// A question, by its title.
+    Question(String),
+    /// Everything is answered.
+    Ending,
+}
+
+/// Reads what the setup on a console says.
+fn asked(event: &Event, console: &str) -> Option<Asked> {
+    let Event::Waiting { reason } = event else { return None };
+    let rest = reason.strip_prefix(&format!("the setup on {console} "))?;
+    if rest.starts_with("is before its confirmation") {
+        return Some(Asked::Ending);
+    }
+    let (title, _) = rest.strip_prefix("asks: ")?.rsplit_once(" (")?;
+    Some(Asked::Question(title.to_owned()))
+}
+
+/// Waits for the next thing that the setup on a console asks.
+fn next(machine: &mut Machine, console: &str) -> Result<Asked> {
+    machine.wait(&format!("a question on {console}"), Patience::BOOT, |event| match event {
+        Event::Started { .. } => bail!("it began before anybody has confirmed"),
+        event => Ok(asked(event, console)),
+    })
+}
+
+/// The refusal of half a seed offers the setup; begun at the screen, it is in use for the others.
+pub fn begins_at_the_screen(scene: &mut Scene<'_>) -> Result<()> {
+    let wish = wish(scene);
+    let canaries = wish.canaries();
+    let image = scene.folder.join("image.raw");
+    copy_sparse(&scene.setup.image, &image)?;
+    let serial = "BOX-DISK-1";
+    let disk = Disk::overlay(&image, &scene.folder.join("disk.qcow2"), DISK_SIZE, serial)?.honest();
+    let half = half_a_seed(&wish.text(), canaries.get("admin-password"));
+    plant(&image, disk.partition(paths::partition::SEED)?, &half)?;
+    let mut machine = Machine::start(Spec {
+        firmware: Firmware::SeaBios,
+        disks: vec![disk],
+        boot_from: 0,
+        memory: MEMORY,
+        port: scene.setup.world.port()?,
+        exempt: Vec::new(),
+        folder: scene.folder.clone(),
+        extras: Extras { typed: true, usb: true, ..Extras::default() },
+    })?;
+    refused(&mut machine)?;
+    machine.wait_for_line("press Enter to answer the questions here", Patience::BOOT)?;
+    let before = machine.screen("refused")?;
+    machine.type_on_screen("\n")?;
+    machine.wait_for_line("the setup is in use on tty1", Patience::BOOT)?;
+    // The mistakes of the seed come first.
+    machine.type_on_screen("\n")?;
+    ensure!(next(&mut machine, "tty1")? == Asked::Question("Keyboard".into()), "another question");
+    ensure!(machine.screen("keyboard")? != before, "the screen does not show the question");
+    // Enter takes the layout; another one leaves the page on which it can be tried.
+    machine.type_on_screen("\n\n")?;
+    loop {
+        let answer = match next(&mut machine, "tty1")? {
+            Asked::Ending => bail!("nobody was asked for disks and shares"),
+            Asked::Question(title) if title == "Password" => {
+                format!("{0}\n{0}\n", canaries.get("admin-password"))
+            }
+            Asked::Question(title) if title == DISKS => break,
+            Asked::Question(_) => "\n".to_owned(),
+        };
+        machine.type_on_screen(&answer)?;
+    }
+    machine.type_on_screen("\n")?;
+    let at = next(&mut machine, "tty1")?;
+    machine.screen("cut")?;
+    let Asked::Question(title) = at else { bail!("nothing was asked after the disks") };
+    fs::write(scene.folder.join("cut-at.txt"), &title).context("cannot write cut-at.txt")?;
+    scene.note(&format!("power cut at the question `{title}`"));
+    scene.spec = Some(machine.cut());
+    Ok(())
+}
+
+fn refused(machine: &mut Machine) -> Result<()> {
+    machine.wait("the refusal of half a seed", Patience::BOOT, |event| match event {
+        Event::SeedRefused { .. } => Ok(Some(())),
+        Event::SeedAccepted { .. } => bail!("half a seed was taken"),
+        _ => Ok(None),
+    })
+}
+
+/// After the cut the setup goes on at the serial line with the question that was open.
+pub fn goes_on_at_the_serial_line(scene: &mut Scene<'_>) -> Result<()> {
+    let spec = scene.spec.take().context("the power was never cut")?;
+    let open = fs::read_to_string(scene.folder.join("cut-at.txt")).context("cut-at.txt")?;
+    let mut machine = Machine::start(spec)?;
+    refused(&mut machine)?;
+    machine.wait_for_line("press Enter to answer the questions here", Patience::BOOT)?;
+    machine.type_on_serial("plain\n")?;
+    machine.wait_for_line("What is good in it stands ready as answers.", Patience::BOOT)?;
+    machine.type_on_serial("\n")?;
+    let first = next(&mut machine, "ttyS0")?;
+    ensure!(first == Asked::Question(open.clone()), "asked {first:?}, `{open}` was open");
+    scene.machine = Some(machine);
+    Ok(())
+}
+
+/// Everything that will happen is told before the one confirmation.
+pub fn tells_the_plan(scene: &mut Scene<'_>) -> Result<()> {
+    let machine = scene.machine.as_mut().context("there is no machine")?;
+    // The first question is open already.
+    machine.type_on_serial("\n")?;
+    while let Asked::Question(_) = next(machine, "ttyS0")? {
+        machine.type_on_serial("\n")?;
+    }
+    for words in [
+        "Nothing on this machine has been changed so far.".to_owned(),
+        format!("the box is called {NAME} ({NAME}.home.arpa)"),
+        "other disk is written to.".to_owned(),
+        "22/tcp".to_owned(),
+        "Services: core (".to_owned(),
+    ] {
+        machine.wait_for_line(&words, Patience::BOOT)?;
+    }
+    machine.type_on_serial("\n")?;
+    machine.wait_for_line("All is answered", Patience::BOOT)?;
+    Ok(())
+}
+
+/// The confirmation leads to the same box as a seed that was written by hand.
+pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
+    let mut machine = scene.machine.take().context("there is no machine")?;
+    machine.type_on_serial("yes\n")?;
+    let verdict = until_finished(scene, &mut machine)?;
+    ensure!(verdict == Verdict::Installed, "it ended with {verdict:?}");
+    let from = machine.heard().iter().find_map(|event| match event {
+        Event::SeedAccepted { source, .. } => Some(source.clone()),
+        _ => None,
+    });
+    ensure!(from.as_deref() == Some("the setup on ttyS0"), "the seed came from {from:?}");
+    machine.wait_for_line("homelab: the box is ready", Patience::BOOT)?;
+    machine.wait_for_line(&format!("(log in as {ADMIN})"), Patience::BOOT)?;
+    scene.installed = Some(Installed::reach(scene, machine, wish(scene))?);
+    super::install::every_step_is_good(scene)?;
+    let ssh = &scene.installed()?.ssh;
+    let left = ssh.sudo(&format!("ls {} 2>&1 || true", paths::ANSWERS))?;
+    ensure!(left.contains("No such file"), "the answers are still there: {left}");
+    Ok(())
+}
+
+/// A stick with another seed, left in while the box is started anew, means nothing to it.
+pub fn ignores_a_stick(scene: &mut Scene<'_>) -> Result<()> {
+    let path = scene.folder.join("stick.raw");
+    let other = scene.wish("box-stolen").text();
+    stick(&path, *b"HOMELABSEED", paths::partition::SEED_FILE, &other)?;
+    let installed = scene.installed()?;
+    installed.machine.plug_in(&path)?;
+    let digest = format!("sha256sum {}", paths::SEED);
+    let before = installed.ssh.sudo(&digest)?;
+    super::repeat::reboot(scene)?;
+    let installed = scene.installed()?;
+    // Control: the stick is there, and would be found.
+    let there = installed.ssh.sudo("blkid -L HOMELABSEED")?;
+    ensure!(there.contains("/dev/sd"), "the box does not see the stick: {there}");
+    ensure!(installed.ssh.sudo(&digest)? == before, "the sealed seed was changed");
+    let log = installed.ssh.sudo("journalctl -b -u homelab-install --no-pager")?;
+    ensure!(!log.contains("HOMELAB-SEED") && !log.contains("box-stolen"), "it looked:\n{log}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(reason: &str) -> Event {
+        Event::Waiting { reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn questions_are_told_by_their_console_and_title() {
+        let question = waiting("the setup on tty1 asks: Network shares (8 of 13)");
+        assert_eq!(asked(&question, "tty1"), Some(Asked::Question(DISKS.to_owned())));
+        assert_eq!(asked(&question, "ttyS0"), None);
+        let ending = waiting("the setup on ttyS0 is before its confirmation");
+        assert_eq!(asked(&ending, "ttyS0"), Some(Asked::Ending));
+        assert_eq!(asked(&waiting("no seed was found yet"), "tty1"), None);
+    }
+
+    #[test]
+    fn half_a_seed_lacks_nothing_but_the_password() {
+        let whole = "[admin]\nname = \"alex\"\npassword = \"Zaun-1\"\nssh_keys = []\n";
+        assert_eq!(half_a_seed(whole, "Zaun-1"), "[admin]\nname = \"alex\"\nssh_keys = []\n");
+        assert_eq!(half_a_seed(whole, "other"), whole);
+    }
+}
