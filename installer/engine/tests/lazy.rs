@@ -100,6 +100,7 @@ fn plan(purpose: &str) -> Plan {
         deadline: 60,
         lazy: true,
         configuration: Digest::of(""),
+        end_of_life: None,
         network_of: None,
         setup: vec![setup],
     };

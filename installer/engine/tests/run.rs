@@ -314,6 +314,7 @@ fn plan_of_one_service(bench: &Bench) -> Plan {
         deadline: 60,
         lazy: false,
         configuration: Digest::of(""),
+        end_of_life: None,
         network_of: None,
         setup: Vec::new(),
     };
@@ -463,6 +464,7 @@ fn what_the_health_of_a_service_waits_for_is_done_before_it() {
         deadline: 60,
         lazy: false,
         configuration: Digest::of(""),
+        end_of_life: None,
         network_of: None,
         setup: vec![setup],
     };

@@ -85,6 +85,7 @@ user = "homelab"
 password = "smb password of the test"
 [stacks]
 disable = ["plex"]
+prefer = ["promtail"]
 [backup]
 password = "a password of the repository"
 "#;

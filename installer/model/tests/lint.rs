@@ -95,6 +95,9 @@ const BAD: &[(&str, &str, &str)] = &[
         "      memory: 32M\n",
         "      memory: 32M\n      artefacts: [{name: shelf-plugin, at: /plugin}]\n",
     ),
+    ("instead-of", "      url: shelf\n", "      url: shelf\n      instead_of: shelves\n"),
+    ("instead-of", "      url: shelf\n", "      url: shelf\n      instead_of: shelf\n"),
+    ("end-of-life", "      url: shelf\n", "      url: shelf\n      end_of_life: since 2024\n"),
 ];
 
 /// What the linter says of an owner's stack with this Compose file.
@@ -150,6 +153,30 @@ fn an_exception_needs_a_rule_and_a_need() {
         "      url: shelf\n      exceptions: {cap-drop: it starts as root}\n",
     );
     assert_eq!(said(&broken), "");
+}
+
+#[test]
+fn a_stand_in_and_the_other_one_work_alone() {
+    let second = |wish: &str, more: &str| {
+        let (_, first) = GOOD.split_once("  shelf:\n").unwrap();
+        let (first, rest) = first.split_once("networks:\n  homelab").unwrap();
+        let second = first
+            .replace("url: shelf", &format!("url: board\n      instead_of: {wish}"))
+            .replace("    secrets: [shelf-key]\n", "")
+            .replace("    restart:", &format!("{more}    restart:"));
+        said(&GOOD.replace(
+            &format!("{first}networks:\n  homelab{rest}"),
+            &format!("{first}  board:\n{second}networks:\n  homelab{rest}"),
+        ))
+    };
+    assert_eq!(second("shelf", ""), "");
+    let needing = second("shelf", "    depends_on: [shelf]\n");
+    let message =
+        "[instead-of] one of `board` and `shelf` needs the other, but only one is deployed";
+    assert!(needing.contains(message), "{needing}");
+    let of_each_other =
+        said(&GOOD.replace("      url: shelf\n", "      url: shelf\n      instead_of: board\n"));
+    assert!(of_each_other.contains("[instead-of] the stack has no service `board`"));
 }
 
 #[test]

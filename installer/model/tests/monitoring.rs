@@ -20,6 +20,8 @@ directory = "https://ca.example.org/dir"
 email = "alex@example.org"
 "#;
 
+const PROMTAIL: &str = "[stacks]\nprefer = [\"promtail\"]\n";
+
 fn of_stack(path: &str, plan: &Plan) -> String {
     rendered(plan, &format!("/opt/stacks/monitoring/{path}"))
 }
@@ -31,15 +33,51 @@ fn json(path: &str, plan: &Plan) -> Value {
 #[test]
 fn whoever_tells_metrics_is_a_target() {
     let catalogue = catalogue();
-    let plan = plan(LAN_ONLY, &catalogue, &large());
-    let targets = of_stack("prometheus/prometheus.yml", &plan);
-    for (stack, service) in catalogue.services() {
+    let default = plan(LAN_ONLY, &catalogue, &large());
+    let targets = of_stack("prometheus/prometheus.yml", &default);
+    for (stack, service) in catalogue.services().filter(|(_, s)| s.wish.instead_of.is_none()) {
         let Some(scrape) = &service.wish.scrape else { continue };
         let target = format!("- targets: [\"{}:{}\"]", service.name, scrape.port);
         assert!(targets.contains(&target), "{}: {target}\n{targets}", stack.name);
     }
     for service in ["traefik", "authelia", "sablier", "loki", "alloy", "cadvisor"] {
         assert!(targets.contains(&format!("- job_name: \"{service}\"")), "{service}\n{targets}");
+    }
+    assert!(!targets.contains("promtail"), "{targets}");
+    let preferred = plan(&with(&[PROMTAIL]), &catalogue, &large());
+    let targets = of_stack("prometheus/prometheus.yml", &preferred);
+    assert!(targets.contains("- targets: [\"promtail:9080\"]"), "{targets}");
+    assert!(!targets.contains("alloy"), "{targets}");
+}
+
+/// Both read the same two sources and give the same labels, so that dashboards and alerts need not
+/// know which of them sends.
+#[test]
+fn promtail_gives_the_labels_that_alloy_gives() {
+    let alloy = of_stack("alloy/config.alloy", &plan(LAN_ONLY, &catalogue(), &large()));
+    let promtail = plan(&with(&[PROMTAIL]), &catalogue(), &large());
+    let promtail = of_stack("promtail/promtail.yaml", &promtail);
+    let promtail: serde_yaml_ng::Value = serde_yaml_ng::from_str(&promtail).unwrap();
+    let mut rules = Vec::new();
+    for scrape in promtail["scrape_configs"].as_sequence().unwrap() {
+        for rule in scrape["relabel_configs"].as_sequence().unwrap() {
+            // What Alloy says by `labels`.
+            let Some(sources) = rule["source_labels"].as_sequence() else { continue };
+            let source = sources[0].as_str().unwrap().to_owned();
+            rules.push((source, rule["target_label"].as_str().unwrap().to_owned()));
+        }
+    }
+    let quoted = |line: &str, key: &str| {
+        let (name, value) = line.trim().split_once('=')?;
+        (name.trim() == key).then(|| value.trim().trim_matches(['[', ']', '"']).to_owned())
+    };
+    let sources = alloy.lines().filter_map(|line| quoted(line, "source_labels"));
+    let targets = alloy.lines().filter_map(|line| quoted(line, "target_label"));
+    assert_eq!(rules, sources.zip(targets).collect::<Vec<_>>());
+    let labels = &promtail["scrape_configs"][1]["journal"]["labels"];
+    for label in ["job", "stack", "service"] {
+        let said = format!("{label} = \"{}\"", labels[label].as_str().unwrap());
+        assert!(alloy.contains(&said), "{said}");
     }
 }
 

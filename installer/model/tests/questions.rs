@@ -474,6 +474,7 @@ ssh_from = ["nonsense"]
 [stacks]
 enable = ["core", "media"]
 disable = ["plex"]
+prefer = ["promtail"]
 "#;
     let world = World::of_pc(&CATALOGUE, None);
     let mut interview = Interview::new(&world, prefill(broken));
@@ -494,6 +495,7 @@ disable = ["plex"]
     assert_eq!((seed.interfaces.len(), seed.ssh_from), (1, None));
     assert_eq!(seed.stacks.enable, Some(vec!["core".to_owned(), "media".to_owned()]));
     assert_eq!(seed.stacks.disable, ["plex"]);
+    assert_eq!(seed.stacks.prefer, ["promtail"]);
     let password = AdminPassword::Plain(SecretSource::Text(Secret::new(PASSWORD)));
     assert_eq!(seed.admin.password, password);
 }

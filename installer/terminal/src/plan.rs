@@ -5,7 +5,7 @@ mod words;
 
 use std::fmt::{self, Write as _};
 
-use model::plan::{AccessExpectation, Action, FileWish, Plan, PortRule};
+use model::plan::{AccessExpectation, Action, FileWish, Plan, PortRule, ServiceWish};
 
 pub use words::words;
 
@@ -88,14 +88,7 @@ fn details(action: &Action) -> Vec<String> {
                 images.artefacts.iter().map(|wish| format!("{} {}", wish.name, wish.version));
             pulls.chain(artefacts).collect()
         }
-        Action::Stack(stack) => stack
-            .services
-            .iter()
-            .map(|service| {
-                let lazy = if service.lazy { ", asleep until asked for" } else { "" };
-                format!("{}, healthy within {} s{lazy}", service.name, service.deadline)
-            })
-            .collect(),
+        Action::Stack(stack) => stack.services.iter().flat_map(service).collect(),
         Action::Access { probes } => probes
             .iter()
             .map(|probe| match &probe.expect {
@@ -110,6 +103,14 @@ fn details(action: &Action) -> Vec<String> {
             "secrets on the SEED partition are overwritten".to_owned(),
         ],
     }
+}
+
+fn service(service: &ServiceWish) -> Vec<String> {
+    let lazy = if service.lazy { ", asleep until asked for" } else { "" };
+    let line = format!("{}, healthy within {} s{lazy}", service.name, service.deadline);
+    let end = service.end_of_life.as_ref();
+    let warning = end.map(|end| format!("warning: {} is end of life {end}", service.name));
+    std::iter::once(line).chain(warning).collect()
 }
 
 fn file(wish: &FileWish) -> String {
@@ -137,7 +138,7 @@ fn sources(rule: &PortRule) -> String {
 mod tests {
     use model::{
         Digest,
-        plan::{FORMAT, Firewall, Protocol, Step, StepId},
+        plan::{FORMAT, Firewall, Protocol, StackWish, Step, StepId},
     };
 
     use super::*;
@@ -159,6 +160,24 @@ mod tests {
             host: vec![rule(22, &["192.168.1.0/24"], "SSH")],
             published: vec![rule(443, &[], "proxy")],
         };
+        let service = |name: &str, lazy, end_of_life: Option<&str>| ServiceWish {
+            name: name.into(),
+            deadline: 120,
+            lazy,
+            configuration: Digest::of(""),
+            end_of_life: end_of_life.map(str::to_owned),
+            network_of: None,
+            setup: Vec::new(),
+        };
+        let stack = StackWish {
+            name: "shelf".into(),
+            folder: "/opt/stacks/shelf".into(),
+            services: vec![
+                service("books", true, None),
+                service("scrolls", false, Some("since the year 400; nobody copies them")),
+            ],
+            digest: Digest::of("shelf"),
+        };
         let plan = Plan {
             format: FORMAT,
             seed: Digest::of("seed"),
@@ -166,6 +185,7 @@ mod tests {
             steps: vec![
                 step("clock", "Clock", Action::Clock),
                 step("firewall", "Firewall: 22, 443", Action::Firewall(firewall)),
+                step("stacks/shelf", "Stack shelf", Action::Stack(stack)),
             ],
         };
         let shown = text(&plan);
@@ -173,7 +193,7 @@ mod tests {
         assert_eq!(
             head,
             format!(
-                "plan {}, 2 steps; seed {}, catalogue {}",
+                "plan {}, 3 steps; seed {}, catalogue {}",
                 plan.digest().short(),
                 plan.seed.short(),
                 plan.catalogue.short()
@@ -181,10 +201,14 @@ mod tests {
         );
         assert_eq!(
             steps,
-            "[1/2] clock: Clock
-[2/2] firewall: Firewall: 22, 443
+            "[1/3] clock: Clock
+[2/3] firewall: Firewall: 22, 443
       22/tcp of the box from 192.168.1.0/24: SSH
       443/tcp of containers from everywhere: proxy
+[3/3] stacks/shelf: Stack shelf
+      books, healthy within 120 s, asleep until asked for
+      scrolls, healthy within 120 s
+      warning: scrolls is end of life since the year 400; nobody copies them
 "
         );
     }

@@ -88,6 +88,11 @@ pub struct ServiceWish {
     pub when: Option<Condition>,
     /// Unless its stack is named in the seed, it is deployed only on a box with so much RAM.
     pub from_memory: Option<Memory>,
+    /// Service of its stack that it can stand in for: one of the two is deployed, and it is this
+    /// one only if the seed prefers it.
+    pub instead_of: Option<String>,
+    /// Since when its makers care for it no more, and what that means: completes "end of life".
+    pub end_of_life: Option<String>,
     /// It gets the box's graphics device, where there is one.
     pub transcodes: bool,
     /// What is done inside its container, once it is healthy if not said otherwise.

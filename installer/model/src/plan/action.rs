@@ -332,6 +332,9 @@ pub struct ServiceWish {
     /// Digest of the rendered files that it reads at its start only; when it differs from what
     /// the running container was started with, the container is restarted.
     pub configuration: Digest,
+    /// Since when its makers care for it no more, and what that means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_of_life: Option<String>,
     /// The service whose network it uses, if it has none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_of: Option<String>,

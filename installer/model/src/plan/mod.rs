@@ -10,6 +10,7 @@ mod make;
 mod outlook;
 mod secrets;
 mod select;
+mod stand_in;
 mod storage;
 mod system;
 

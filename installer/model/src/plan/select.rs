@@ -1,5 +1,6 @@
 //! Which stacks and services are deployed, in which order, and whether the machine can carry them.
 
+use super::stand_in;
 use crate::{
     Problems,
     catalogue::{CORE, Catalogue, Service, Stack, nearest, wish::Memory},
@@ -50,7 +51,7 @@ fn select<'a>(
     let mut left_out = Vec::new();
     let mut stacks = Vec::new();
     for stack in ordered {
-        let services = services(seed, stack, facts, problems, &mut left_out);
+        let services = services(seed, catalogue, stack, facts, problems, &mut left_out);
         if !services.is_empty() {
             stacks.push((stack, services));
         }
@@ -82,6 +83,7 @@ fn check_names(seed: &Seed, catalogue: &Catalogue, problems: &mut Problems) {
             unknown("service", name, known, key);
         }
     }
+    stand_in::check(seed, catalogue, problems);
 }
 
 /// Each stack after those that it needs; otherwise the catalogue's order, which has core first.
@@ -122,6 +124,7 @@ fn order<'a>(
 
 fn services<'a>(
     seed: &Seed,
+    catalogue: &Catalogue,
     stack: &'a Stack,
     facts: &Facts,
     problems: &mut Problems,
@@ -130,7 +133,9 @@ fn services<'a>(
     // Who names a stack wants all of it; otherwise a small box gets a selection that fits.
     let named = seed.stacks.enable.as_ref().is_some_and(|names| names.contains(&stack.name));
     let disabled = |service: &Service| seed.stacks.disable.contains(&service.name);
-    let mut kept: Vec<&Service> = stack.services.iter().filter(|s| !disabled(s)).collect();
+    let chosen = |service: &Service| stand_in::is_chosen(seed, stack, service);
+    let mut kept: Vec<&Service> =
+        stack.services.iter().filter(|s| chosen(s) && !disabled(s)).collect();
     kept.retain(|service| {
         let wanted = service.wish.when.as_ref().is_none_or(|condition| holds(condition, seed))
             && (named || service.wish.from_memory.is_none_or(|least| facts.memory >= least.0));
@@ -147,19 +152,32 @@ fn services<'a>(
             let direct = seed.stacks.without_vpn.contains(&service.name);
             let network = service.network_of().filter(|_| !direct);
             let needs = needs.iter().map(String::as_str).chain(network);
-            needs.into_iter().any(|need| left_out.iter().any(|name| name == need))
+            needs.into_iter().any(|need| {
+                left_out.iter().any(|name| name == need)
+                    || stand_in::is_unasked(seed, catalogue, need)
+            })
         });
         let Some(gone) = gone else { break };
         left_out.push(kept.remove(gone).name.clone());
     }
     for service in &kept {
         let needs = service.depends_on().into_iter().chain(service.network_of().map(str::to_owned));
-        for need in needs.filter(|need| seed.stacks.disable.contains(need)) {
-            problems.push(
-                None,
-                format!("`{}` needs `{need}`, which `[stacks] disable` names", service.name),
-                format!("enable `{need}`, or disable `{}` too", service.name),
-            );
+        for need in needs {
+            let name = &service.name;
+            if let Some(other) = stand_in::in_place_of(seed, catalogue, &need) {
+                let other = &other.name;
+                problems.push(
+                    None,
+                    format!("`{name}` needs `{need}`, but `[stacks] prefer` names `{other}`"),
+                    format!("take `{other}` out of `prefer`, or disable `{name}` too"),
+                );
+            } else if seed.stacks.disable.contains(&need) {
+                problems.push(
+                    None,
+                    format!("`{name}` needs `{need}`, which `[stacks] disable` names"),
+                    format!("enable `{need}`, or disable `{name}` too"),
+                );
+            }
         }
     }
     kept

@@ -16,6 +16,7 @@ const KEPT: &[&str] = &[
     "images",
     "stacks.disable",
     "stacks.without_vpn",
+    "stacks.prefer",
     "backup.schedule",
 ];
 

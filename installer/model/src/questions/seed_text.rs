@@ -138,8 +138,9 @@ fn stacks(seed: &mut Writer, said: &Said) {
             disable.push(name.to_owned());
         }
     }
-    let direct = seed.take_kept("stacks.without_vpn");
-    if all && disable.is_empty() && direct.is_none() {
+    let others = ["stacks.without_vpn", "stacks.prefer"]
+        .map(|key| seed.take_kept(key).map(|names| (key, names)));
+    if all && disable.is_empty() && others.iter().all(Option::is_none) {
         return seed
             .without("stacks", "everything is deployed that fits into the memory of the box");
     }
@@ -152,8 +153,8 @@ fn stacks(seed: &mut Writer, said: &Said) {
     if !disable.is_empty() {
         seed.key("stacks.disable", list(&disable));
     }
-    if let Some(direct) = direct {
-        seed.key("stacks.without_vpn", direct);
+    for (key, names) in others.into_iter().flatten() {
+        seed.key(key, names);
     }
 }
 

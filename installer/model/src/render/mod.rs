@@ -245,6 +245,7 @@ pub fn render(deployment: &Deployment<'_>) -> Result<Rendered, RenderError> {
                 deadline: service.wish.deadline.unwrap_or(DEADLINE),
                 lazy: deployment.is_lazy(service),
                 configuration,
+                end_of_life: service.wish.end_of_life.clone(),
                 network_of: service
                     .network_of()
                     .filter(|_| !deployment.is_detached(service))

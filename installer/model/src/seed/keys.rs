@@ -175,6 +175,12 @@ pub const KEYS: &[Key] = &[
         Default("none"),
         "Services by name that may use the Internet directly when there is no `[vpn]`",
     ),
+    key(
+        "stacks.prefer",
+        Texts,
+        Default("none"),
+        "Services by name that are deployed in the place of the one that they can stand in for",
+    ),
     key("images", Table, Optional, "Where container images come from"),
     key("images.source", Choice(&["auto", "bundle", "registry"]), Default("auto"), "`bundle`: only from the medium; `registry`: only from the network; `auto`: bundle first"),
     key("images.mirror", Text, Optional, "Registry that pulls go through, `host` or `host:port`, by https"),

@@ -254,6 +254,8 @@ pub struct StackSelection {
     pub disable: Vec<String>,
     /// Services by name that are deployed without the VPN that they would go through.
     pub without_vpn: Vec<String>,
+    /// Services by name that are deployed in another one's place.
+    pub prefer: Vec<String>,
 }
 
 /// `[images]`

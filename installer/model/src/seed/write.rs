@@ -173,6 +173,7 @@ fn services(text: &mut Text, seed: &Seed, next: &mut impl FnMut() -> SecretSourc
     }
     text.list("disable", &stacks.disable);
     text.list("without_vpn", &stacks.without_vpn);
+    text.list("prefer", &stacks.prefer);
     let images = &seed.images;
     text.header("images");
     text.key(

@@ -177,6 +177,7 @@ mod tests {
             deadline: 60,
             lazy: false,
             configuration: Digest::of("c"),
+            end_of_life: None,
             network_of: None,
             setup: Vec::new(),
         }

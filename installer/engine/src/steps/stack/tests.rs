@@ -22,6 +22,7 @@ fn service(lazy: bool) -> ServiceWish {
         deadline: 60,
         lazy,
         configuration,
+        end_of_life: None,
         network_of: None,
         setup: Vec::new(),
     }

@@ -3,7 +3,10 @@
 use serde_yaml_ng::Value;
 
 use super::{Findings, Rule, Scope};
-use crate::{catalogue::stack::nearest, render::variables};
+use crate::{
+    catalogue::{Service, stack::nearest},
+    render::variables,
+};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -17,6 +20,18 @@ pub(super) const RULES: &[Rule] = &[
         why: "what is mounted from the image must be in its lock",
         excepted: false,
         check: artefact,
+    },
+    Rule {
+        name: "instead-of",
+        why: "one of two services is left out, so both must be there and work alone",
+        excepted: false,
+        check: instead_of,
+    },
+    Rule {
+        name: "end-of-life",
+        why: "what gets no fixes any more is deployed only where its owner asks for it",
+        excepted: true,
+        check: end_of_life,
     },
 ];
 
@@ -61,5 +76,41 @@ fn artefact(scope: &Scope<'_>, out: &mut Findings<'_>) {
             let message = format!("the artefact `{}` is not in images.lock", mount.name);
             out.add(&["x-homelab", "artefacts"], message, "");
         }
+    }
+}
+
+fn instead_of(scope: &Scope<'_>, out: &mut Findings<'_>) {
+    let Some(name) = &scope.service.wish.instead_of else { return };
+    let own = &scope.service.name;
+    let (message, hint) = match scope.stack.service(name) {
+        None => (format!("the stack has no service `{name}`"), "name one of the same stack"),
+        Some(_) if name == own => (format!("`{own}` stands in for itself"), "name another one"),
+        Some(other) if other.wish.instead_of.is_some() => (
+            format!("`{name}` itself stands in for another one"),
+            "name the one that is deployed by default",
+        ),
+        Some(other) if needs(scope.service, name) || needs(other, own) => (
+            format!("one of `{own}` and `{name}` needs the other, but only one is deployed"),
+            "remove that dependency",
+        ),
+        Some(_) => return,
+    };
+    out.add(&["x-homelab", "instead_of"], message, hint);
+}
+
+/// Whether a service never runs without another one.
+fn needs(service: &Service, name: &str) -> bool {
+    service.depends_on().iter().any(|need| need == name) || service.network_of() == Some(name)
+}
+
+fn end_of_life(scope: &Scope<'_>, out: &mut Findings<'_>) {
+    let wish = &scope.service.wish;
+    if wish.end_of_life.is_some() && wish.instead_of.is_none() {
+        let message = format!("`{}` is end of life, and deployed by default", scope.service.name);
+        out.add(
+            &["x-homelab", "end_of_life"],
+            message,
+            "say `instead_of`, or take another program",
+        );
     }
 }

@@ -28,6 +28,8 @@ that only this service knows; how you come by its password stands on its page.
 - **Sleeps**: it stops when nobody uses it, and starts when somebody opens its address.
 - **Memory**: what is counted for it when a plan checks that everything fits, and what it can never \
 exceed: the kernel ends it there, and Docker starts it anew.
+- ***instead of***: it takes the place of that service, and only if `[stacks] prefer` of the seed names \
+it. *End of life*: its makers fix nothing in it any more.
 - **From**: a box with less memory leaves it out, unless the seed names its stack under `[stacks] \
 enable`. What a box is sold with is always a little more than what the system sees.
 
@@ -58,14 +60,22 @@ fn row(stack: &str, service: &Service) -> String {
     };
     let sleeps = if wish.lazy.0.is_some() { "yes" } else { "–" };
     format!(
-        "| [{}]({}.md) | {stack} | {} | {who} | {login} | {sleeps} | {} | {} | {} |",
+        "| [{}]({}.md){} | {stack} | {} | {who} | {login} | {sleeps} | {} | {} | {} |",
         heading(service),
         service.name,
+        marks(service),
         words::address(service).unwrap_or_else(dash),
         words::memory_or_dash(wish.memory),
         words::memory_or_dash(service.memory_limit()),
         words::memory_or_dash(wish.from_memory)
     )
+}
+
+/// What one must know before one wants it.
+fn marks(service: &Service) -> String {
+    let instead = service.wish.instead_of.as_ref().map(|other| format!(", instead of `{other}`"));
+    let end = service.wish.end_of_life.as_ref().map(|_| ", end of life".to_owned());
+    instead.into_iter().chain(end).collect()
 }
 
 fn who(service: &Service, access: Access) -> String {
@@ -77,8 +87,10 @@ fn who(service: &Service, access: Access) -> String {
     format!("{}{other}", words::access(access))
 }
 
+/// Of two services that can stand in for each other only one is deployed.
 fn total(catalogue: &Catalogue) -> u64 {
     let services = stacks(catalogue).flat_map(|stack| &stack.services);
+    let services = services.filter(|service| service.wish.instead_of.is_none());
     services.filter_map(|service| service.wish.memory).map(|Memory(bytes)| bytes).sum()
 }
 

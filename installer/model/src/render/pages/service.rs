@@ -22,6 +22,7 @@ pub(super) fn page(catalogue: &Catalogue, stack: &Stack, service: &Service) -> S
         }
     };
     add("", wish.about.as_deref().map(words::sentence).unwrap_or_default());
+    add("", end_of_life(service));
     add("", facts(stack, service));
     add("Who gets in", who(service));
     add("First login", wish.first_login.as_deref().map(words::sentence).unwrap_or_default());
@@ -31,6 +32,12 @@ pub(super) fn page(catalogue: &Catalogue, stack: &Stack, service: &Service) -> S
     add("Memory and processors", needs(stack, service, &parts));
     add("Known limits", limits(service));
     text
+}
+
+/// Nobody should find out from a breach.
+fn end_of_life(service: &Service) -> String {
+    let end = service.wish.end_of_life.as_ref();
+    end.map(|end| words::sentence(&format!("**End of life** {end}"))).unwrap_or_default()
 }
 
 /// What somebody looks for in a hurry.
@@ -160,6 +167,7 @@ fn runs(catalogue: &Catalogue, stack: &Stack, service: &Service) -> String {
         }
     }];
     text.extend(wish.when.as_ref().map(words::condition));
+    text.extend(other_choice(stack, service));
     if let Some(host) = service.network_of() {
         let host = catalogue.services().find(|(_, other)| other.name == host).map(|(_, s)| s);
         let host = host.map(link).unwrap_or_default();
@@ -177,7 +185,7 @@ fn runs(catalogue: &Catalogue, stack: &Stack, service: &Service) -> String {
             stack.name
         ));
     }
-    if stack.name != CORE {
+    if stack.name != CORE && wish.instead_of.is_none() {
         let names: Vec<String> =
             stack.with_dependents(service).iter().map(|name| format!("\"{name}\"")).collect();
         text.push(format!(
@@ -186,6 +194,33 @@ fn runs(catalogue: &Catalogue, stack: &Stack, service: &Service) -> String {
         ));
     }
     text.join("\n\n")
+}
+
+/// What can take its place, or whose place it takes.
+fn other_choice(stack: &Stack, service: &Service) -> Option<String> {
+    let choose = |name: &str| format!("```toml\n[stacks]\nprefer = [\"{name}\"]\n```");
+    if let Some(replaced) = &service.wish.instead_of {
+        let replaced = stack.service(replaced).map(link).unwrap_or_default();
+        return Some(format!(
+            "It is there only instead of {replaced}, which a box has otherwise, and only if the seed \
+             says so:\n\n{}",
+            choose(&service.name)
+        ));
+    }
+    let others: Vec<&Service> = stack
+        .services
+        .iter()
+        .filter(|other| other.wish.instead_of.as_ref() == Some(&service.name))
+        .collect();
+    let links: Vec<String> = others.iter().map(|other| link(other)).collect();
+    let blocks: Vec<String> = others.iter().map(|other| choose(&other.name)).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "To have {} instead of it, write into the seed:\n\n{}",
+            links.join(" or "),
+            blocks.join("\n\nor\n\n")
+        )
+    })
 }
 
 fn needs(stack: &Stack, service: &Service, parts: &[&Service]) -> String {

@@ -71,7 +71,8 @@ pub(super) fn stacks(table: &Table<'_>) -> Option<StackSelection> {
     let enable = table.list("enable", shape::stack_name);
     let disable = table.list("disable", shape::stack_name);
     let without_vpn = table.list("without_vpn", shape::stack_name);
-    for list in [&enable, &disable, &without_vpn].into_iter().flatten() {
+    let prefer = table.list("prefer", shape::stack_name);
+    for list in [&enable, &disable, &without_vpn, &prefer].into_iter().flatten() {
         twice(table, list, |name| format!("`{name}`"));
     }
     if let (true, Some(names)) = (table.has("enable"), &enable) {
@@ -91,6 +92,7 @@ pub(super) fn stacks(table: &Table<'_>) -> Option<StackSelection> {
         enable: if table.has("enable") { Some(enable?) } else { None },
         disable: disable.map(names)?,
         without_vpn: without_vpn.map(names)?,
+        prefer: prefer.map(names)?,
     })
 }
 
