@@ -115,6 +115,7 @@ impl<'a> Scene<'a> {
             domain: None,
             duckdns: false,
             stacks: &["core"],
+            prefer: &[],
             vpn: false,
             ssh_key: self.setup.key.public.clone(),
             mirror: mirror.clone(),

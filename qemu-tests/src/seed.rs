@@ -18,6 +18,8 @@ pub struct Wish {
     pub duckdns: bool,
     /// Stacks by name.
     pub stacks: &'static [&'static str],
+    /// Services by name that stand in for another one.
+    pub prefer: &'static [&'static str],
     /// Downloads go through a VPN.
     pub vpn: bool,
     /// The admin's public key.
@@ -114,12 +116,13 @@ impl Wish {
             text.push_str(VPN);
         }
         text.push_str(&format!(
-            "[stacks]\nenable = {:?}\n\n\
+            "[stacks]\nenable = {:?}\nprefer = {:?}\n\n\
              [notifications.ntfy]\nurl = \"https://ntfy.example.org/homelab\"\ntoken = \"{}\"\n\n\
              [backup]\npassword = \"{}\"\n\n\
              [images]\nsource = \"registry\"\nmirror = \"{}\"\nmirror_ca = \"\"\"\n{}\"\"\"\n\n\
              [images.pins]\n",
             self.stacks,
+            self.prefer,
             canaries.get("ntfy-token"),
             canaries.get("backup-password"),
             self.mirror,
@@ -159,6 +162,7 @@ mod tests {
             domain: Some("one-test.duckdns.org"),
             duckdns: true,
             stacks: &["core"],
+            prefer: &[],
             vpn: true,
             ssh_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDx0 qemu-tests".into(),
             mirror: "10.99.0.1:5000".into(),

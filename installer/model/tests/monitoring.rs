@@ -6,7 +6,7 @@ mod support;
 
 use model::plan::Plan;
 use serde_json::Value;
-use support::{LAN_ONLY, NOTIFICATIONS, catalogue, large, plan, rendered, with};
+use support::{LAN_ONLY, NOTIFICATIONS, PROMTAIL, catalogue, large, plan, rendered, with};
 
 const OWN_AUTHORITY: &str = r#"
 [domain]
@@ -19,8 +19,6 @@ issuer = "custom"
 directory = "https://ca.example.org/dir"
 email = "alex@example.org"
 "#;
-
-const PROMTAIL: &str = "[stacks]\nprefer = [\"promtail\"]\n";
 
 fn of_stack(path: &str, plan: &Plan) -> String {
     rendered(plan, &format!("/opt/stacks/monitoring/{path}"))

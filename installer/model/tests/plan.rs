@@ -6,8 +6,8 @@ mod support;
 
 use model::{facts::Facts, plan::Plan};
 use support::{
-    DUCKDNS, LAN_ONLY, MEDIA_ONLY, NOTIFICATIONS, VPN, catalogue, catalogue_with, facts, large,
-    plan,
+    DUCKDNS, LAN_ONLY, MEDIA_ONLY, NOTIFICATIONS, PROMTAIL, VPN, catalogue, catalogue_with, facts,
+    large, plan,
     print::{beside, whole},
     with,
 };
@@ -57,6 +57,13 @@ fn a_box_of_4_gib() {
 fn media_only() {
     let media = everything_but(MEDIA_ONLY, &large());
     insta::assert_snapshot!("media", beside(&everything(&large()), &media));
+}
+
+#[test]
+fn promtail_in_alloys_place() {
+    let (lan, promtail) =
+        (plan(LAN_ONLY, &catalogue(), &large()), plan(&with(&[PROMTAIL]), &catalogue(), &large()));
+    insta::assert_snapshot!("promtail", beside(&lan, &promtail));
 }
 
 /// Bytes as MiB.

@@ -10,7 +10,7 @@ use model::{
     catalogue::Catalogue,
     plan::{Action, Plan, left_out},
 };
-use support::{LAN_ONLY, catalogue, catalogue_with, facts, large, plan, seed, with};
+use support::{LAN_ONLY, PROMTAIL, catalogue, catalogue_with, facts, large, plan, seed, with};
 
 /// `letters`, and `post` that can stand in for it; `reader` needs the one, `stamps` the other.
 const OWN: &str = r#"name: mail
@@ -89,8 +89,7 @@ fn the_seed_chooses_one_of_the_two() {
 
 #[test]
 fn a_small_box_leaves_out_the_chosen_one_and_tells_it() {
-    let (default, preferred) =
-        (seed(LAN_ONLY), seed(&with(&["[stacks]\nprefer = [\"promtail\"]\n"])));
+    let (default, preferred) = (seed(LAN_ONLY), seed(&with(&[PROMTAIL])));
     let logs = |seed| -> Vec<String> {
         let names = left_out(seed, &catalogue(), &facts());
         names.into_iter().filter(|name| ["alloy", "promtail"].contains(&&**name)).collect()
@@ -181,8 +180,5 @@ fn the_plan_tells_what_is_end_of_life() {
     assert_eq!(end(""), []);
     let text = "since 2 March 2026; its makers fix nothing in it any more and name Alloy as \
                 successor";
-    assert_eq!(
-        end("[stacks]\nprefer = [\"promtail\"]\n"),
-        [("promtail".to_owned(), text.to_owned())]
-    );
+    assert_eq!(end(PROMTAIL), [("promtail".to_owned(), text.to_owned())]);
 }

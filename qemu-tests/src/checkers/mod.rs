@@ -1,6 +1,6 @@
 //! Rendered files before the programs that read them on the box, or their makers' own checkers.
 //!
-//! Boxes of four kinds are planned by `model` as the installer does it, and everything is written
+//! Boxes of five kinds are planned by `model` as the installer does it, and everything is written
 //! that they would have below `/opt/stacks`. Each check is one test, `CHECKER::VARIANT`; where a
 //! program looks for files, it is shown the root that its container would have. For each kind of
 //! file there is a control, `CHECKER::refuses_…`: a spoiled copy, in which the same check must find
@@ -17,7 +17,7 @@ mod variant;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 pub use self::bench::Bench;
@@ -48,7 +48,7 @@ struct Control {
     says: &'static str,
 }
 
-/// The variant that the controls are made of.
+/// The variant that the controls are made of, if it has the service.
 const WHOLE: &str = "all";
 
 const CHECKERS: &[Checker] = &[
@@ -185,6 +185,28 @@ const CHECKERS: &[Checker] = &[
         }],
     },
     Checker {
+        name: "promtail",
+        service: Some("promtail"),
+        check: owners::promtail,
+        reads: &["/promtail.yaml"],
+        controls: &[
+            Control {
+                name: "an_unknown_key",
+                path: "/opt/stacks/monitoring/promtail/promtail.yaml",
+                from: "docker_sd_configs:",
+                to: "docker_sd_confgis:",
+                says: "docker_sd_confgis",
+            },
+            Control {
+                name: "a_wrong_pattern",
+                path: "/opt/stacks/monitoring/promtail/promtail.yaml",
+                from: "\"/(.*)\"",
+                to: "\"/(.*\"",
+                says: "missing closing )",
+            },
+        ],
+    },
+    Checker {
         name: "shell",
         service: None,
         check: owners::shell,
@@ -236,7 +258,11 @@ fn trial(title: String, body: impl FnOnce(&str) -> Result<()> + Send + 'static) 
 }
 
 fn refuses(bench: &Bench, title: &str, checker: &Checker, control: &Control) -> Result<()> {
-    let case = bench.case(title, WHOLE)?;
+    let has = |variant: &&Variant| checker.service.is_none_or(|service| variant.has(service));
+    let variants = || bench.variants.iter().filter(has);
+    let whole = variants().find(|variant| variant.name == WHOLE).or_else(|| variants().next());
+    let whole = whole.with_context(|| format!("no variant has what {} checks", checker.name))?;
+    let case = bench.case(title, whole.name)?;
     case.written.spoil(control.path, control.from, control.to)?;
     let Err(error) = (checker.check)(&case) else {
         bail!("{} with `{}` was accepted", control.path, control.to);

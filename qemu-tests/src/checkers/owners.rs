@@ -11,12 +11,9 @@ use crate::{fixtures::owners::COMPOSE, program::Program};
 /// Docker Compose reads every stack, and has nothing to say about any.
 pub fn compose(case: &Case<'_>) -> Result<()> {
     let root = Root::plain(case.folder.join("compose"));
-    root.bind(&case.owners.compose.join("usr"), "/usr")?;
+    lend_libraries(case, &root)?;
     root.bind(&case.written.at(STACKS), STACKS)?;
     root.bind(Path::new("/dev/null"), "/dev/null")?;
-    for folder in ["lib", "lib64"] {
-        symlink(format!("usr/{folder}"), root.at(folder)).context("cannot make a link")?;
-    }
     for stack in case.variant.stacks() {
         let said =
             root.run(&[COMPOSE, "--project-directory", &stack.folder, "config", "--quiet"])?;
@@ -60,6 +57,23 @@ pub fn loki(case: &Case<'_>) -> Result<()> {
 pub fn alloy(case: &Case<'_>) -> Result<()> {
     let container = Container::of(case, "monitoring", "alloy", "alloy")?;
     container.run(&["fmt", "--test", "/etc/alloy/config.alloy"]).map(drop)
+}
+
+/// Promtail itself reads its configuration and ends. It does not look whether it can do what it reads.
+pub fn promtail(case: &Case<'_>) -> Result<()> {
+    let container = Container::of(case, "monitoring", "promtail", "promtail")?;
+    // It is not static: it opens the journal's library while it runs.
+    lend_libraries(case, &container.root)?;
+    container.run(&["-check-syntax", "-config.file=/etc/promtail/promtail.yaml"]).map(drop)
+}
+
+/// Docker Compose and the C library that it is linked to: the box's own.
+fn lend_libraries(case: &Case<'_>, root: &Root) -> Result<()> {
+    root.bind(&case.owners.compose.join("usr"), "/usr")?;
+    for folder in ["lib", "lib64"] {
+        symlink(format!("usr/{folder}"), root.at(folder)).context("cannot make a link")?;
+    }
+    Ok(())
 }
 
 /// The shell reads every script: Debian's, but the scripts keep to the words that every shell knows.

@@ -27,6 +27,7 @@ const VPN: &str = include_str!("../../../installer/model/tests/seeds/parts/vpn.t
 const NOTIFICATIONS: &str =
     include_str!("../../../installer/model/tests/seeds/parts/notifications.toml");
 const MEDIA_ONLY: &str = include_str!("../../../installer/model/tests/seeds/parts/media.toml");
+const PROMTAIL: &str = include_str!("../../../installer/model/tests/seeds/parts/promtail.toml");
 
 /// A box: the name of the variant, parts of its seed, GiB of its memory, and whether it can have
 /// services that sleep.
@@ -37,6 +38,7 @@ const BOXES: &[Wish] = &[
     ("lan", &[LAN_ONLY], 16, false),
     ("small", &[LAN_ONLY, DUCKDNS, VPN, NOTIFICATIONS], 4, true),
     ("media", &[LAN_ONLY, DUCKDNS, VPN, NOTIFICATIONS, MEDIA_ONLY], 16, true),
+    ("promtail", &[LAN_ONLY, PROMTAIL], 16, false),
 ];
 
 /// A box that is planned.

@@ -35,6 +35,22 @@ pub fn media_on_seabios(scene: &mut Scene<'_>) -> Result<()> {
     bring_up(scene, Wish { stacks: MEDIA, vpn: true, ..scene.wish("box-media") })
 }
 
+/// What a box needs to keep its logs.
+pub const LOGS: &[&str] = &["core", "monitoring"];
+
+/// A box with that alone, on which Promtail sends them.
+pub fn logs_on_seabios(scene: &mut Scene<'_>) -> Result<()> {
+    bring_up(scene, Wish { stacks: LOGS, prefer: &["promtail"], ..scene.wish("box-logs") })
+}
+
+/// The service that the seed prefers is there, and not the one that it stands in for.
+pub fn promtail_is_in_alloys_place(scene: &mut Scene<'_>) -> Result<()> {
+    let states = states(scene.installed()?)?;
+    let of = |service: &str| states.get(service).map(String::as_str);
+    ensure!((of("promtail"), of("alloy")) == (Some("healthy"), None), "{states:?}");
+    Ok(())
+}
+
 fn bring_up(scene: &mut Scene<'_>, wish: Wish) -> Result<()> {
     let installed = Installed::bring_up(scene, wish, Firmware::SeaBios)?;
     let memory = installed.ssh.run("free -m | grep Mem")?;

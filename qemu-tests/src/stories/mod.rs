@@ -149,6 +149,20 @@ const SLOW: &[Story] = &[
         ],
     },
     Story {
+        name: "logs.promtail",
+        after: &[],
+        stacks: everything::LOGS,
+        checks: &[
+            ("comes-up-unattended", everything::logs_on_seabios),
+            ("every-step-is-good", install::every_step_is_good),
+            ("every-service-is-well", everything::every_service_is_well),
+            ("promtail-is-in-alloys-place", everything::promtail_is_in_alloys_place),
+            ("no-target-of-prometheus-is-down", wired::no_target_is_down),
+            ("logs-are-found-by-their-labels", wired::logs_are_found),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+        ],
+    },
+    Story {
         name: "everything.seabios",
         after: &[],
         stacks: everything::STACKS,

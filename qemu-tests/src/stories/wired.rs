@@ -95,14 +95,14 @@ pub fn alerts_have_a_way_out(scene: &mut Scene<'_>) -> Result<()> {
 pub fn logs_are_found(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
     let marker = format!("marker-{}", std::process::id());
-    // The site writes down who asks for what.
-    installed.browser()?.get(&format!("{}/{marker}", installed.url("wordpress")))?;
-    let log = installed.ssh.sudo("docker logs --tail 50 wordpress 2>&1")?;
+    // The proxy writes down who asks for what.
+    installed.browser()?.get(&format!("{}/{marker}", installed.url("grafana")))?;
+    let log = installed.ssh.sudo("docker logs --tail 500 traefik 2>&1")?;
     ensure!(log.contains(&marker), "the marker is not in the container's log:\n{log}");
     let unit = "--unit=marker.service --collect --wait --quiet";
     installed.ssh.sudo(&format!("systemd-run {unit} echo {marker}"))?;
     for labels in [
-        "stack=\\\"productivity\\\",service=\\\"wordpress\\\"",
+        "stack=\\\"core\\\",service=\\\"traefik\\\"",
         "stack=\\\"system\\\",service=\\\"marker\\\"",
     ] {
         let query = format!("--get --data-urlencode \"query={{{labels}}} |= \\\"{marker}\\\"\"");

@@ -69,6 +69,9 @@ pub const NOTIFICATIONS: &str = include_str!("../seeds/parts/notifications.toml"
 /// One stack, by name, and core.
 pub const MEDIA_ONLY: &str = include_str!("../seeds/parts/media.toml");
 
+/// Another program sends the logs.
+pub const PROMTAIL: &str = include_str!("../seeds/parts/promtail.toml");
+
 /// The least, and more.
 pub fn with(more: &[&str]) -> String {
     format!("{LAN_ONLY}{}", more.concat())
