@@ -89,11 +89,17 @@ fn the_readme_names_every_service_beside_its_stack() {
         if !pages.contains_key(&format!("{}.md", service.name)) {
             continue;
         }
+        let name = &service.name;
+        if service.wish.instead_of.is_some() {
+            let choice = format!("`prefer = [\"{name}\"]`");
+            assert!(readme.contains(&choice), "README.md does not say {choice}");
+            continue;
+        }
         let head = format!("| `{}` | ", stack.name);
         let row = readme.lines().find_map(|line| line.strip_prefix(&head)).unwrap_or_default();
         let plain = |name: &str| name.to_lowercase().replace(['-', ' '], "");
         let names: Vec<String> = row.trim_end_matches(" |").split(", ").map(plain).collect();
-        let (stack, name) = (&stack.name, &service.name);
+        let stack = &stack.name;
         assert!(names.contains(&plain(name)), "README.md does not name `{name}` of `{stack}`");
     }
 }

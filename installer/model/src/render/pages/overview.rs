@@ -28,8 +28,8 @@ that only this service knows; how you come by its password stands on its page.
 - **Sleeps**: it stops when nobody uses it, and starts when somebody opens its address.
 - **Memory**: what is counted for it when a plan checks that everything fits, and what it can never \
 exceed: the kernel ends it there, and Docker starts it anew.
-- ***instead of***: it takes the place of that service, and only if `[stacks] prefer` of the seed names \
-it. *End of life*: its makers fix nothing in it any more.
+- **Instead of**: it takes the place of that service, and only if `[stacks] prefer` of the seed names \
+it. **End of life**: its makers fix nothing in it any more.
 - **From**: a box with less memory leaves it out, unless the seed names its stack under `[stacks] \
 enable`. What a box is sold with is always a little more than what the system sees.
 
