@@ -111,6 +111,7 @@ impl FakeWeb {
             location: location.map(str::to_owned),
             body: body.to_owned(),
             cookies: Vec::new(),
+            strict_transport: false,
         };
         lock(&self.answers).insert(url.to_owned(), answer);
     }

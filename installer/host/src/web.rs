@@ -10,7 +10,7 @@ use model::Secret;
 use reqwest::{
     Certificate, Url,
     blocking::{Client, Response},
-    header::{CONTENT_TYPE, LOCATION},
+    header::{CONTENT_TYPE, LOCATION, STRICT_TRANSPORT_SECURITY},
     redirect::Policy,
 };
 
@@ -84,6 +84,8 @@ pub struct Answer {
     pub body: String,
     /// Cookies that were set, by name.
     pub cookies: Vec<(String, Secret)>,
+    /// It asks browsers to come by HTTPS only (RFC 6797).
+    pub strict_transport: bool,
 }
 
 /// Asks over the network.
@@ -167,10 +169,11 @@ fn answer(response: Response) -> Result<Answer, std::io::Error> {
         .cookies()
         .map(|cookie| (cookie.name().to_owned(), Secret::new(cookie.value())))
         .collect();
+    let strict_transport = response.headers().contains_key(STRICT_TRANSPORT_SECURITY);
     let mut body = Vec::new();
     response.take(BODY).read_to_end(&mut body)?;
     let body = String::from_utf8_lossy(&body).into_owned();
-    Ok(Answer { status, location, body, cookies })
+    Ok(Answer { status, location, body, cookies, strict_transport })
 }
 
 /// The innermost cause, which is what a person can act on: `connection refused`, `invalid peer

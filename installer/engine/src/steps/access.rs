@@ -17,7 +17,8 @@ use crate::{
 
 /// Seconds until every URL must answer: the proxy reads its configuration when containers start.
 const WAIT: u64 = 180;
-/// What Traefik says when no router matches.
+/// What Traefik says when no router matches; programs in Go say the same of a page that they do not
+/// have. What went through a router has the headers that the proxy adds to everything of a service.
 const PROXY_404: &str = "404 page not found";
 /// What Authelia says when it knows who asks, and no rule lets them in.
 const LOGIN_403: &str = "403 Forbidden";
@@ -97,7 +98,7 @@ impl Source {
         let to = answer.location.as_deref().map_or("", host_of);
         match answer.status {
             _ if !to.is_empty() && to == portal => Self::Portal,
-            404 if answer.body.trim() == PROXY_404 => Self::Nobody,
+            404 if answer.body.trim() == PROXY_404 && !answer.strict_transport => Self::Nobody,
             403 if answer.body.trim() == LOGIN_403 => Self::Refusal,
             500.. => Self::Broken,
             _ => Self::Service,
@@ -187,6 +188,9 @@ mod tests {
                  got the proxy's own 404: it knows no such route"
                 .into())
         );
+        // The same words of a program in Go, which came through the proxy.
+        let own = Answer { strict_transport: true, ..answer(404, None, "404 page not found\n") };
+        assert_eq!(judge(&probe, PORTAL, &own), Ok(()));
         assert_eq!(
             judge(&probe, PORTAL, &answer(502, None, "")),
             Err("https://grafana.home.arpa: expected an answer of grafana, got 502".into())
