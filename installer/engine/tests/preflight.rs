@@ -45,6 +45,7 @@ fn facts() -> Facts {
             removable: false,
             boot: true,
             contents: vec![volume(Some(3), 25536 * MIB), volume(None, 65536 * MIB)],
+            ..Disk::default()
         }],
         interfaces: vec![port(
             "enp1s0",

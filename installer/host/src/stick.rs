@@ -142,6 +142,7 @@ mod tests {
             removable: true,
             boot,
             contents,
+            ..Disk::default()
         }
     }
 

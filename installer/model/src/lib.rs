@@ -14,6 +14,7 @@
 pub mod access;
 pub mod catalogue;
 pub mod digest;
+pub mod disk;
 pub mod facts;
 pub mod grub_environment;
 pub mod memory;

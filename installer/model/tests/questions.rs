@@ -61,6 +61,7 @@ fn disk(name: &str, serial: &str, contents: Vec<Volume>) -> Disk {
         removable: false,
         boot: false,
         contents,
+        ..Disk::default()
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Disk, Volume};
 
 /// Columns to ask `lsblk --json --bytes --output` for. All are known since util-linux 2.37.
 pub const COLUMNS: &str =
-    "NAME,TYPE,SIZE,LOG-SEC,MODEL,SERIAL,TRAN,RM,FSTYPE,UUID,LABEL,MOUNTPOINTS";
+    "NAME,TYPE,SIZE,LOG-SEC,MODEL,SERIAL,TRAN,RM,FSTYPE,UUID,LABEL,PTTYPE,MOUNTPOINTS";
 
 /// Why a text is not what `lsblk` prints.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +34,7 @@ struct Device {
     fstype: Option<String>,
     uuid: Option<String>,
     label: Option<String>,
+    pttype: Option<String>,
     #[serde(default)]
     mountpoints: Vec<Option<String>>,
     #[serde(default)]
@@ -76,6 +77,8 @@ fn disk(device: Device) -> Disk {
         removable: device.rm,
         boot: false,
         contents,
+        table: device.pttype,
+        formatting: None,
         name: device.name,
     }
 }

@@ -78,7 +78,7 @@ pub enum Firmware {
 }
 
 /// A whole disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
     /// Kernel name without `/dev/`, good for this boot only.
     pub name: String,
@@ -100,6 +100,26 @@ pub struct Disk {
     pub boot: bool,
     /// What is on it, partitions included.
     pub contents: Vec<Volume>,
+    /// Kind of its partition table: `gpt`, `dos`…
+    #[serde(default)]
+    pub table: Option<String>,
+    /// What the box wrote down when it formatted it.
+    #[serde(default)]
+    pub formatting: Option<Formatting>,
+}
+
+/// The box's own note of a disk that it formats, made before the first write. No disk is formatted
+/// twice: the note outlives the deed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Formatting {
+    /// Serial of the disk; its name below `/dev/disk/by-id` if it has none.
+    pub disk: String,
+    /// Mount point that it is for.
+    pub at: String,
+    /// UUID of the file system, chosen before it was made.
+    pub uuid: String,
+    /// Nothing is left to do; if not, the power went or a program failed on the way.
+    pub finished: bool,
 }
 
 /// A partition, or the whole disk where a file system lies on it directly.

@@ -2,12 +2,12 @@
 
 use super::{FileWish, FolderWish, MountWish, Storage, make::certificate_folders};
 use crate::{
-    Problems,
-    facts::{Disk, Facts, Volume},
+    Problems, disk,
+    facts::{Facts, Volume},
     paths,
     render::Deployment,
     secret::SecretRef,
-    seed::{DiskSelector, FileSystem, Mount, MountSource, Seed},
+    seed::{DiskSelector, FileSystem, Mount, MountSource, Seed, rules::Refused},
 };
 
 /// Whether consent by `wipe` is carried out. As long as it is not, nobody is asked for it.
@@ -109,21 +109,13 @@ fn wish(index: usize, mount: &Mount, facts: &Facts, problems: &mut Problems) -> 
             Some(MountWish {
                 at: mount.at.clone(),
                 what: format!("UUID={uuid}"),
-                kind: filesystem_word(*filesystem).to_owned(),
+                kind: filesystem.word().to_owned(),
                 // A box whose data disk is missing must still start and say so.
                 options: "nofail,nosuid,nodev,noatime".to_owned(),
                 automount: false,
                 credentials: None,
             })
         }
-    }
-}
-
-fn filesystem_word(filesystem: FileSystem) -> &'static str {
-    match filesystem {
-        FileSystem::Ext4 => "ext4",
-        FileSystem::Xfs => "xfs",
-        FileSystem::Btrfs => "btrfs",
     }
 }
 
@@ -137,44 +129,20 @@ fn file_system(
     problems: &mut Problems,
 ) -> Option<String> {
     let at = &mount.at;
+    let refuse = |refused: Refused, problems: &mut Problems| {
+        problems.push(None, format!("`{at}`: {}", refused.what), refused.hint);
+    };
+    let disk = match disk::select(selector, facts) {
+        Ok(disk) => disk,
+        Err(refused) => {
+            refuse(refused, problems);
+            return None;
+        }
+    };
     if let DiskSelector::Uuid(uuid) = selector {
-        let found = volumes(facts).any(|(_, volume)| volume.uuid.as_deref() == Some(uuid));
-        if !found {
-            let message = format!("`{at}`: no file system has the UUID `{uuid}`");
-            problems.push(None, message, candidates(facts));
-        }
-        return found.then(|| uuid.clone());
+        return Some(uuid.clone());
     }
-    let (shown, matching): (String, Vec<&Disk>) = match selector {
-        DiskSelector::Serial(serial) => (
-            format!("serial:{serial}"),
-            facts.disks.iter().filter(|disk| disk.serial == *serial).collect(),
-        ),
-        DiskSelector::ById(id) => (
-            format!("by-id:{id}"),
-            facts.disks.iter().filter(|disk| disk.ids.contains(id)).collect(),
-        ),
-        DiskSelector::Uuid(_) => return None,
-    };
-    let disk = match matching[..] {
-        [disk] => disk,
-        [] => {
-            problems.push(None, format!("`{at}`: no disk is `{shown}`"), candidates(facts));
-            return None;
-        }
-        _ => {
-            let names: Vec<String> = matching.iter().map(|disk| describe(disk)).collect();
-            let message = format!("`{at}`: {} disks are `{shown}`", matching.len());
-            problems.push(None, message, format!("they are {}", names.join(", ")));
-            return None;
-        }
-    };
-    if disk.boot {
-        let message = format!("`{at}`: `{shown}` is the disk that the box runs from");
-        problems.push(None, message, candidates(facts));
-        return None;
-    }
-    let kind = filesystem_word(wanted);
+    let kind = wanted.word();
     let fits = |volume: &&Volume| volume.signature.as_deref() == Some(kind);
     let fitting: Vec<&Volume> = disk.contents.iter().filter(fits).collect();
     match fitting[..] {
@@ -185,50 +153,20 @@ fn file_system(
                 true => "this version formats no disks; make the file system by hand",
                 false => "name the file system that is there, or make one by hand",
             };
-            let there: Vec<String> = disk.contents.iter().map(contents).collect();
-            let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };
-            let message = format!("`{at}`: `{shown}` has no {kind} file system but {there}");
-            problems.push(None, message, hint);
+            let there = match disk.contents.is_empty() {
+                true => "nothing".to_owned(),
+                false => disk::there(disk),
+            };
+            let what = format!("`{selector}` has no {kind} file system but {there}");
+            refuse(Refused::new(what, hint), problems);
             None
         }
         _ => {
-            let names: Vec<String> = fitting.iter().map(|volume| contents(volume)).collect();
-            let message = format!("`{at}`: `{shown}` has {} {kind} file systems", fitting.len());
+            let names: Vec<String> = fitting.iter().map(|volume| disk::content(volume)).collect();
+            let what = format!("`{selector}` has {} {kind} file systems", fitting.len());
             let hint = format!("select one by `uuid:…`: {}", names.join(", "));
-            problems.push(None, message, hint);
+            refuse(Refused::new(what, hint), problems);
             None
         }
-    }
-}
-
-fn volumes(facts: &Facts) -> impl Iterator<Item = (&Disk, &Volume)> {
-    facts.disks.iter().flat_map(|disk| disk.contents.iter().map(move |volume| (disk, volume)))
-}
-
-/// What could be meant: every disk but the box's own.
-fn candidates(facts: &Facts) -> String {
-    let others: Vec<String> = facts.disks.iter().filter(|disk| !disk.boot).map(describe).collect();
-    match others.is_empty() {
-        true => "this machine has no other disk than its own".to_owned(),
-        false => format!("this machine has {}", others.join("; ")),
-    }
-}
-
-fn describe(disk: &Disk) -> String {
-    let serial = match disk.serial.is_empty() {
-        true => disk.ids.first().map_or("no serial".to_owned(), |id| format!("by-id:{id}")),
-        false => format!("serial:{}", disk.serial),
-    };
-    let model = if disk.model.is_empty() { &disk.name } else { &disk.model };
-    let there: Vec<String> = disk.contents.iter().map(contents).collect();
-    let there = if there.is_empty() { "empty".to_owned() } else { there.join(", ") };
-    format!("{serial} ({}, {} GB, {there})", model.trim(), disk.size / 1_000_000_000)
-}
-
-fn contents(volume: &Volume) -> String {
-    let kind = volume.signature.as_deref().unwrap_or("nothing known");
-    match &volume.uuid {
-        Some(uuid) => format!("{kind} uuid:{uuid}"),
-        None => kind.to_owned(),
     }
 }

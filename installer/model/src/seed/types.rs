@@ -1,6 +1,6 @@
 //! The checked shape of a seed. No `Serialize`: a seed holds secrets.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -196,6 +196,17 @@ pub enum DiskSelector {
     Uuid(String),
 }
 
+/// As it is written in a seed.
+impl fmt::Display for DiskSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serial(serial) => write!(f, "serial:{serial}"),
+            Self::ById(id) => write!(f, "by-id:{id}"),
+            Self::Uuid(uuid) => write!(f, "uuid:{uuid}"),
+        }
+    }
+}
+
 /// File systems for a mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -206,6 +217,17 @@ pub enum FileSystem {
     Xfs,
     /// Btrfs
     Btrfs,
+}
+
+impl FileSystem {
+    /// As it is written in a seed, in `mount` and in `mkfs.…`, and as its signature is called.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
+        }
+    }
 }
 
 /// `[install]`

@@ -6,8 +6,8 @@
 use toml::Value;
 
 use super::{
-    AdminPassword, Certificate, DiskSelector, FileSystem, ImageSource, InterfaceMatch, MountSource,
-    SCHEMA, SecretSource, Seed, VpnProtocol,
+    AdminPassword, Certificate, ImageSource, InterfaceMatch, MountSource, SCHEMA, SecretSource,
+    Seed, VpnProtocol,
 };
 use crate::{Secret, secret::SecretRef};
 
@@ -125,15 +125,8 @@ fn storage(text: &mut Text, seed: &Seed, next: &mut impl FnMut() -> SecretSource
         }
         match &mount.source {
             MountSource::Disk { selector, filesystem, wipe } => {
-                text.key("disk", selector_text(selector));
-                text.key(
-                    "filesystem",
-                    match filesystem {
-                        FileSystem::Ext4 => "ext4",
-                        FileSystem::Xfs => "xfs",
-                        FileSystem::Btrfs => "btrfs",
-                    },
-                );
+                text.key("disk", selector.to_string());
+                text.key("filesystem", filesystem.word());
                 if let Some(serial) = wipe {
                     text.key("wipe", serial);
                 }
@@ -152,16 +145,8 @@ fn storage(text: &mut Text, seed: &Seed, next: &mut impl FnMut() -> SecretSource
     }
     if let Some(install) = &seed.install {
         text.header("install");
-        text.key("disk", selector_text(&install.disk));
+        text.key("disk", install.disk.to_string());
         text.key("wipe", &install.wipe);
-    }
-}
-
-fn selector_text(selector: &DiskSelector) -> String {
-    match selector {
-        DiskSelector::Serial(serial) => format!("serial:{serial}"),
-        DiskSelector::ById(id) => format!("by-id:{id}"),
-        DiskSelector::Uuid(uuid) => format!("uuid:{uuid}"),
     }
 }
 

@@ -96,6 +96,7 @@ pub fn facts() -> Facts {
             removable: false,
             boot: true,
             contents: Vec::new(),
+            ..Disk::default()
         }],
         interfaces: vec![NetworkPort {
             name: "enp1s0".into(),

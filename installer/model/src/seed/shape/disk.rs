@@ -79,6 +79,8 @@ pub(in super::super) fn wipe_matches(disk: &DiskSelector, wipe: &str) -> Result<
             format!("consent is for `{wipe}`, but the disk is `{serial}`"),
             "repeat the serial of the very disk that may be formatted",
         )),
+        // A disk without serial is named by the link alone.
+        DiskSelector::ById(id) if id == wipe => Ok(()),
         // Names by WWN, EUI or NAA hold no serial; the machine compares before it writes.
         DiskSelector::ById(id)
             if ["wwn-", "nvme-eui.", "nvme-nvme.", "scsi-3", "dm-", "md-"]
