@@ -7,7 +7,7 @@
 //! On the serial line the setup talks in plain lines. What is asked is heard on the event port, and
 //! nothing is typed before that.
 
-use std::fs;
+use std::{fs, thread, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use model::{
@@ -31,6 +31,8 @@ use crate::{
 const NAME: &str = "box-asked";
 /// After this question the power goes.
 const DISKS: &str = "Network shares";
+/// What is typed while a page changes may be lost, as it is for a person; emulation makes this long.
+const PAGE: Duration = Duration::from_secs(5);
 
 fn wish(scene: &Scene<'_>) -> Wish {
     scene.wish(NAME)
@@ -98,14 +100,21 @@ pub fn begins_at_the_screen(scene: &mut Scene<'_>) -> Result<()> {
     // The mistakes of the seed come first.
     machine.type_on_screen("\n")?;
     ensure!(next(&mut machine, "tty1")? == Asked::Question("Keyboard".into()), "another question");
-    ensure!(machine.screen("keyboard")? != before, "the screen does not show the question");
+    let question = machine.screen("keyboard")?;
+    ensure!(question != before, "the screen does not show the question");
     // Enter takes the layout; another one leaves the page on which it can be tried.
-    machine.type_on_screen("\n\n")?;
+    machine.type_on_screen("\n")?;
+    thread::sleep(PAGE);
+    ensure!(machine.screen("layout")? != question, "there is no page to try the layout on");
+    machine.type_on_screen("\n")?;
     loop {
         let answer = match next(&mut machine, "tty1")? {
             Asked::Ending => bail!("nobody was asked for disks and shares"),
             Asked::Question(title) if title == "Password" => {
-                format!("{0}\n{0}\n", canaries.get("admin-password"))
+                let password = format!("{}\n", canaries.get("admin-password"));
+                machine.type_on_screen(&password)?;
+                thread::sleep(PAGE);
+                password
             }
             Asked::Question(title) if title == DISKS => break,
             Asked::Question(_) => "\n".to_owned(),
