@@ -1,6 +1,7 @@
 //! Somebody who types: on a serial line, or on the keyboard of the screen.
 
 use std::{
+    fs::OpenOptions,
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
@@ -19,12 +20,13 @@ pub struct SerialKeyboard {
 }
 
 impl SerialKeyboard {
-    /// Connects for as long as the machine runs. What the guest says is read and thrown away: QEMU
-    /// writes it down, and a line that nobody reads would stop the guest.
+    /// Connects for as long as the machine runs. What the guest says is added to `log`. QEMU's own
+    /// log of such a socket would have some letters twice: it also notes what the socket does not
+    /// take at once and is sent again.
     ///
     /// # Errors
-    /// Nobody listens there.
-    pub fn connect(socket: &Path) -> Result<Self> {
+    /// Nobody listens there, or the log cannot be opened.
+    pub fn connect(socket: &Path, log: &Path) -> Result<Self> {
         let deadline = Instant::now() + PATIENCE;
         let line = loop {
             match UnixStream::connect(socket) {
@@ -37,9 +39,14 @@ impl SerialKeyboard {
             }
         };
         let mut said = line.try_clone().context("cannot listen to the serial line")?;
+        let log = OpenOptions::new().create(true).append(true).open(log);
+        let mut log = log.context("cannot open the log of the serial line")?;
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while matches!(said.read(&mut buffer), Ok(1..)) {}
+            while let Ok(length @ 1..) = said.read(&mut buffer) {
+                // A line that nobody reads would stop the guest, so a full disk ends nothing.
+                let _ = log.write_all(&buffer[..length]);
+            }
         });
         Ok(Self { line })
     }
@@ -81,7 +88,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("serial");
         let listener = UnixListener::bind(&path).unwrap();
-        let mut keyboard = SerialKeyboard::connect(&path).unwrap();
+        let log = folder.path().join("serial.log");
+        std::fs::write(&log, "before\n").unwrap();
+        let mut keyboard = SerialKeyboard::connect(&path, &log).unwrap();
         let (mut guest, _) = listener.accept().unwrap();
         // More than any buffer between the two takes.
         guest.write_all(&vec![b'x'; 4 << 20]).unwrap();
@@ -89,6 +98,12 @@ mod tests {
         let mut typed = [0; 6];
         guest.read_exact(&mut typed).unwrap();
         assert_eq!(&typed, b"plain\r");
+        let written = || std::fs::metadata(&log).unwrap().len();
+        let deadline = Instant::now() + PATIENCE;
+        while written() < (4 << 20) + 7 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(written(), (4 << 20) + 7);
     }
 
     #[test]

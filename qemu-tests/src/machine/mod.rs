@@ -150,7 +150,10 @@ impl Machine {
             }
         };
         let keyboard = match spec.extras.typed {
-            true => Some(SerialKeyboard::connect(&socket.path().join(SERIAL))?),
+            true => {
+                let log = spec.folder.join("serial.log");
+                Some(SerialKeyboard::connect(&socket.path().join(SERIAL), &log)?)
+            }
             false => None,
         };
         Ok(Self {
@@ -423,12 +426,11 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
     add(&["-netdev", &format!("tap,id=net0,ifname={tap},script=no,downscript=no")]);
     // Without a ROM the firmware does not try to boot from the network.
     add(&["-device", &format!("virtio-net-pci,netdev=net0,mac={mac},romfile=")]);
-    // Who types needs a line in both directions; what is said is written down all the same.
+    // Who types needs a line in both directions, and writes down what is said.
     let serial = match spec.extras.typed {
         true => format!(
-            "socket,id=serial0,server=on,wait=off,path={},logfile={},logappend=on",
-            control.with_file_name(SERIAL).display(),
-            file("serial.log")
+            "socket,id=serial0,server=on,wait=off,path={}",
+            control.with_file_name(SERIAL).display()
         ),
         false => format!("file,id=serial0,append=on,path={}", file("serial.log")),
     };
@@ -480,8 +482,7 @@ mod tests {
         let credentials = vec![("homelab.seed", PathBuf::from("/results/seed.toml"))];
         let full = line(Extras { typed: true, usb: true, credentials });
         for words in [
-            "-chardev socket,id=serial0,server=on,wait=off,path=/run/serial,\
-             logfile=/results/serial.log,logappend=on",
+            "-chardev socket,id=serial0,server=on,wait=off,path=/run/serial",
             "-device qemu-xhci,id=usb",
             "-fw_cfg name=opt/io.systemd.credentials/homelab.seed,file=/results/seed.toml",
         ] {
