@@ -73,6 +73,9 @@ enum Seed {
         /// Memory of the box, such as 4G: refuse what does not fit into it
         #[arg(long, value_name = "SIZE")]
         ram: Option<Memory>,
+        /// Try the account at the DNS provider, and look the domain up
+        #[arg(long)]
+        online: bool,
         /// The folder with stacks/, for --ram
         #[arg(long, default_value = ".")]
         source: PathBuf,
@@ -123,9 +126,10 @@ impl Seed {
     fn run(self) -> Result<String> {
         match self {
             Self::New(options) => seed::new::new(&options, &catalogue(&options.source)?),
-            Self::Check { file, ram: None, .. } => seed::check(&file, None),
-            Self::Check { file, ram: Some(ram), source } => {
-                seed::check(&file, Some((ram, &catalogue(&source)?)))
+            Self::Check { file, ram, online, source } => {
+                let catalogue = ram.map(|_| catalogue(&source)).transpose()?;
+                let on = ram.zip(catalogue.as_ref());
+                seed::check(&file, on, online.then_some(&seed::Network::of_this_pc()))
             }
             Self::Schema => serde_json::to_string_pretty(&model::seed::schema())
                 .map_err(|error| ImageError::Other(error.to_string())),

@@ -79,7 +79,7 @@ impl Firmware {
 pub fn run(options: &Options) -> Result<Infallible> {
     prerequisites(options.firmware)?;
     if let Some(seed) = &options.seed {
-        crate::seed::check(seed, None)?;
+        crate::seed::check(seed, None, None)?;
     }
     let folder = options.image.parent().unwrap_or(Path::new(".")).join("run");
     fs::create_dir_all(&folder).at("create", &folder)?;

@@ -1,6 +1,7 @@
 //! Seeds on the PC: asked for, checked, and put into an image.
 
 pub mod new;
+mod online;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -25,12 +26,20 @@ use crate::{
     window::Window,
 };
 
+pub use online::Network;
+
 /// Finds every mistake of a seed; what to say if there is none, with warnings. `on`: a machine with
-/// so much memory, and what can be deployed on it.
+/// so much memory, and what can be deployed on it. `online`: the account at the DNS provider is tried,
+/// and the domain looked up.
 ///
 /// # Errors
-/// Every problem with its place; or a file that the seed names cannot be read.
-pub fn check(file: &Path, on: Option<(Memory, &Catalogue)>) -> Result<String> {
+/// Every problem with its place; a file that the seed names cannot be read; the provider refuses the
+/// account.
+pub fn check(
+    file: &Path,
+    on: Option<(Memory, &Catalogue)>,
+    online: Option<&Network<'_>>,
+) -> Result<String> {
     let (source, seed, beside) = read(file)?;
     if let Some((memory, catalogue)) = on {
         plan::fits(&seed, catalogue, &Facts::of_memory(memory.0)).map_err(|problems| Problems {
@@ -41,11 +50,14 @@ pub fn check(file: &Path, on: Option<(Memory, &Catalogue)>) -> Result<String> {
     let mut text = format!("{}: good, schema {}", file.display(), model::seed::SCHEMA);
     text.push_str(&format!("\n  box    {}, at {}", seed.system.hostname, seed.domain.name));
     text.push_str(&format!("\n  admin  {}", seed.admin.name));
-    for (name, _) in beside {
+    for (name, _) in &beside {
         text.push_str(&format!("\n  file   {name}"));
     }
     if let Some((memory, _)) = on {
         text.push_str(&format!("\n  memory {memory} are enough"));
+    }
+    if let Some(network) = online {
+        text.push_str(&network.look(file, &seed, &beside)?);
     }
     let warnings = model::seed::warnings(&file.to_string_lossy(), &source, &seed);
     if !warnings.list.is_empty() {
@@ -187,7 +199,7 @@ mod tests {
     fn a_good_seed_is_described_and_lies_in_the_image_with_its_files() {
         let folder = folder(GOOD, SchemaRange::ours());
         let path = |name: &str| folder.path().join(name);
-        let said = check(&path("seed.toml"), None).unwrap();
+        let said = check(&path("seed.toml"), None, None).unwrap();
         assert!(
             said.ends_with(
                 "\n  box    homelab, at homelab.home.arpa\n  admin  alex\n  file   password.txt"
@@ -211,7 +223,7 @@ mod tests {
         let file = folder.path().join("seed.toml");
         let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks");
         let catalogue = crate::build::read_catalogue(&stacks).unwrap();
-        let on = |memory: &str| check(&file, Some((memory.parse().unwrap(), &catalogue)));
+        let on = |memory: &str| check(&file, Some((memory.parse().unwrap(), &catalogue)), None);
         let said = on("8G").unwrap();
         assert!(said.contains("\n  memory 8192 MiB are enough\n\nwarning: "), "{said}");
         assert!(said.contains("seed.toml:5:12: the password is made of words"), "{said}");

@@ -8,10 +8,11 @@ use std::{
 };
 
 use clap::Args;
-use host::{Host, public_keys, time_zones};
+use host::{Host, SystemWeb, public_keys, time_zones};
 use model::{
+    account::Account,
     catalogue::{Catalogue, wish::Memory},
-    questions::{Answers, Interview, Offer, World, prefill},
+    questions::{Answers, Interview, Offer, Question, Value, World, prefill},
     seed::rules::Refused,
 };
 use tempfile::NamedTempFile;
@@ -50,7 +51,8 @@ pub fn new(options: &Options, catalogue: &Catalogue) -> Result<String> {
         ..World::of_pc(catalogue, options.ram.map(|memory| memory.0))
     };
     let mut pc = Pc::begin(&options.output)?;
-    let mut interview = Interview::new(&world, pc.earlier()?);
+    pc.answers = pc.earlier()?;
+    let mut interview = Interview::new(&world, pc.answers.clone());
     let terminal = "the terminal";
     let looks = Looks::of(std::env::var("TERM").ok().as_deref());
     let mut face = Face::of_process(looks).at("talk at", terminal)?;
@@ -70,6 +72,8 @@ struct Pc {
     draft: PathBuf,
     /// There was a file when we began.
     there: bool,
+    /// What was answered so far.
+    answers: Answers,
 }
 
 impl Pc {
@@ -77,7 +81,8 @@ impl Pc {
         let mut draft = output.to_owned().into_os_string();
         draft.push(DRAFT);
         let there = output.try_exists().at("look at", output)?;
-        Ok(Self { output: output.to_owned(), draft: draft.into(), there })
+        let (output, answers) = (output.to_owned(), Answers::none());
+        Ok(Self { output, draft: draft.into(), there, answers })
     }
 
     /// Answers of a run that was left, or else of the seed that is there.
@@ -166,6 +171,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 impl Helper for Pc {
     fn changed(&mut self, answers: &Answers) -> Result<(), String> {
+        self.answers = answers.clone();
         let save = || -> io::Result<()> {
             written(&self.draft, answers.sealed().reveal())?.persist(&self.draft)?;
             Ok(())
@@ -181,6 +187,18 @@ impl Helper for Pc {
         match offer {
             Offer::KeysFromFile => key_file(typed),
             Offer::KeysOfAccount => public_keys::of_account(typed, keys_at),
+        }
+    }
+
+    fn trying(&self, question: &Question<'_>, value: &Value) -> String {
+        Account::of_answers(&self.answers, &question.id, value)
+            .map_or_else(String::new, |a| a.asking())
+    }
+
+    fn tried(&mut self, question: &Question<'_>, value: &Value) -> Result<String, Refused> {
+        match Account::of_answers(&self.answers, &question.id, value) {
+            Some(account) => host::account::tried(&SystemWeb, &account).told(),
+            None => Ok(String::new()),
         }
     }
 

@@ -188,6 +188,7 @@ impl Preflight<'_> {
         };
         let mut last = Answer::NameUnknown;
         for connect in addresses.into_iter().take(ADDRESSES) {
+            let connect = Some(connect);
             let question = Question { connect, ..Question::local(url, authority.as_deref()) };
             match self.host.web.ask(&question) {
                 Ok(Page { status, body, .. }) => return Answer::Status(status, body),

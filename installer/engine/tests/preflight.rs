@@ -487,7 +487,7 @@ fn a_mirror_is_asked_with_its_own_root() {
         fake.web.serve(|question| {
             let asked = question.url == "https://registry.lan:5000/v2/"
                 && question.authority.as_deref() == Some("PEM")
-                && question.connect.to_string() == "104.16.0.1";
+                && question.connect == Some("104.16.0.1".parse().unwrap());
             asked.then(|| host::web::Answer { status: 200, ..Default::default() })
         });
     };

@@ -4,6 +4,7 @@
 //! in for the world ([`Runner`], [`Containers`], [`Web`], [`Clock`]); files are real and lie below
 //! [`Host::root`], which is `/` on the box and a temporary folder in tests.
 
+pub mod account;
 pub mod authority;
 pub mod boot_loader;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! Asks URLs of the box itself, through its proxy.
+//! Asks URLs: of the box itself, through its proxy, and of others.
 
 use std::{
     io::Read as _,
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for a question with a body: whoever checks a password takes its time on purpose.
 const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a body is kept.
-const BODY: u64 = 4096;
+const BODY: u64 = 1 << 18;
 
 /// Asks URLs.
 pub trait Web: Send + Sync {
@@ -35,10 +35,12 @@ pub trait Web: Send + Sync {
 /// What to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// URL; its host name is not looked up.
+    /// URL without what may be secret in it.
     pub url: String,
-    /// The address that is connected to.
-    pub connect: IpAddr,
+    /// What follows `?`, where a token stands in it.
+    pub query: Option<Secret>,
+    /// The address that is connected to; none: the host name is looked up.
+    pub connect: Option<IpAddr>,
     /// PEM of the only authority that is trusted; none: those of Mozilla's list.
     pub authority: Option<String>,
     /// Headers; a value may be a session or a token.
@@ -52,7 +54,8 @@ impl Question {
     pub fn local(url: impl Into<String>, authority: Option<&str>) -> Self {
         Self {
             url: url.into(),
-            connect: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            query: None,
+            connect: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             authority: authority.map(str::to_owned),
             headers: Vec::new(),
             json: None,
@@ -80,7 +83,7 @@ pub struct Answer {
     pub status: u16,
     /// `Location`, if any.
     pub location: Option<String>,
-    /// The first 4 KiB of the body.
+    /// The first 256 KiB of the body.
     pub body: String,
     /// Cookies that were set, by name.
     pub cookies: Vec<(String, Secret)>,
@@ -95,7 +98,10 @@ pub struct SystemWeb;
 impl Web for SystemWeb {
     fn ask(&self, question: &Question) -> Result<Answer> {
         let failed = |message: String| HostError::Web { url: question.url.clone(), message };
-        let url = Url::parse(&question.url).map_err(|error| failed(error.to_string()))?;
+        let mut url = Url::parse(&question.url).map_err(|error| failed(error.to_string()))?;
+        if let Some(query) = &question.query {
+            url.set_query(Some(query.reveal()));
+        }
         let client = client(question, &url).map_err(|error| failed(cause(&error)))?;
         let mut request = match &question.json {
             Some(text) => client
@@ -147,9 +153,9 @@ fn client(question: &Question, url: &Url) -> reqwest::Result<Client> {
             builder = builder.add_root_certificate(certificate);
         }
     }
-    if let Some(host) = url.host_str() {
+    if let (Some(host), Some(address)) = (url.host_str(), question.connect) {
         // Port 0 leaves the port to the URL.
-        builder = builder.resolve(host, SocketAddr::new(question.connect, 0));
+        builder = builder.resolve(host, SocketAddr::new(address, 0));
     }
     builder.build()
 }

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod access;
+pub mod account;
 pub mod catalogue;
 pub mod digest;
 pub mod disk;

@@ -16,7 +16,9 @@ use std::{io, path::Path, time::Duration};
 
 use host::{Host, HostError, files, keyboard, public_keys};
 use model::{
-    Secret, paths,
+    Secret,
+    account::Account,
+    paths,
     preflight::{Finding, Verdict},
     questions::{Answers, Asked, Interview, Offer, Question, Value, World, prefill},
     report::Event,
@@ -107,6 +109,7 @@ impl FirstBoot<'_> {
             looks: 0,
             stop: None,
             looked: None,
+            answers: interview.answers().clone(),
         };
         loop {
             let end = desk.ask(&mut interview, std::mem::take(&mut told));
@@ -165,6 +168,8 @@ struct Desk<'a> {
     news: Option<String>,
     looks: u32,
     stop: Option<Stop>,
+    /// What was answered so far.
+    answers: Answers,
     /// The text of the last seed, and what it led to.
     looked: Option<(Secret, Ending)>,
 }
@@ -324,6 +329,7 @@ impl Desk<'_> {
 impl Helper for Desk<'_> {
     fn changed(&mut self, answers: &Answers) -> Result<(), String> {
         self.begun = true;
+        self.answers = answers.clone();
         save(self.machine.host(), answers).map_err(|error| error.to_string())
     }
 
@@ -368,9 +374,16 @@ impl Helper for Desk<'_> {
         }
     }
 
-    /// Answers that can be tried on the spot. What only somebody outside can judge, such as a token
-    /// at its provider, is taken as it is typed.
+    fn trying(&self, question: &Question<'_>, value: &Value) -> String {
+        Account::of_answers(&self.answers, &question.id, value)
+            .map_or_else(String::new, |a| a.asking())
+    }
+
+    /// Answers that can be tried on the spot.
     fn tried(&mut self, question: &Question<'_>, value: &Value) -> Result<String, Refused> {
+        if let Some(account) = Account::of_answers(&self.answers, &question.id, value) {
+            return host::account::tried(self.machine.host().web.as_ref(), &account).told();
+        }
         let layout = match (question.id.0.as_str(), value) {
             ("system.keyboard", Value::Text(layout)) => layout,
             _ => return Ok(String::new()),

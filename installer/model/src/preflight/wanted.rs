@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use crate::{
+    account,
     memory::Budget,
     plan::{Action, ImagePull, Plan, PortRule},
     secret::SecretRef,
@@ -59,25 +60,13 @@ pub struct Provider {
     pub url: Option<&'static str>,
 }
 
-/// Where the programming interfaces of providers answer. Asked without any credentials, they
-/// refuse, which is an answer too.
-const PROVIDERS: [(&str, &str); 8] = [
-    ("cloudflare", "https://api.cloudflare.com/client/v4/"),
-    ("desec", "https://desec.io/api/v1/"),
-    ("digitalocean", "https://api.digitalocean.com/v2/"),
-    ("duckdns", "https://www.duckdns.org/update"),
-    ("gandiv5", "https://api.gandi.net/v5/"),
-    ("hetzner", "https://dns.hetzner.com/api/v1/zones"),
-    ("ovh", "https://eu.api.ovh.com/1.0/"),
-    ("porkbun", "https://api.porkbun.com/api/json/v3/ping"),
-];
-
 impl Wanted {
     /// Of a seed; `missing` are those of the plan's images that are not on the box.
     pub fn of(seed: &Seed, plan: Option<&Plan>, missing: &[&ImagePull]) -> Self {
         let provider = seed.domain.dns.as_ref().map(|dns| Provider {
             name: dns.provider.clone(),
-            url: PROVIDERS.iter().find(|(name, _)| *name == dns.provider).map(|(_, url)| *url),
+            // Asked without any credentials it refuses, which is an answer too.
+            url: account::url(&dns.provider),
         });
         let authority = match &seed.domain.certificate {
             Certificate::Local => None,

@@ -129,7 +129,7 @@ impl Answers {
         given.map(|given| &given.value)
     }
 
-    pub(super) fn settle(&mut self, id: Id, value: Value) {
+    pub(crate) fn settle(&mut self, id: Id, value: Value) {
         self.given.insert(id, Given { value, settled: true });
     }
 

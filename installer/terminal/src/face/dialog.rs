@@ -254,6 +254,11 @@ impl<'a, 'q> Dialog<'a, 'q> {
                 Some(other) => return Ok(Some(other)),
             }
         }
+        let trying = self.helper.trying(question, &value);
+        if !trying.is_empty() {
+            let title = question.title.clone();
+            self.face.show(&Page { title, text: vec![trying], ..Page::default() })?;
+        }
         match self.helper.tried(question, &value) {
             Ok(note) if note.is_empty() => Ok(Some(Outcome::Answer(value))),
             Ok(note) => {

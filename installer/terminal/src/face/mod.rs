@@ -117,6 +117,13 @@ pub trait Helper {
         Ok(String::new())
     }
 
+    /// What is shown while [`Helper::tried`] is at work on such an answer, which may take a while;
+    /// empty: nothing.
+    fn trying(&self, question: &Question<'_>, value: &Value) -> String {
+        let _ = (question, value);
+        String::new()
+    }
+
     /// What is shown while [`Helper::ending`] is at work, which may take a minute; empty: nothing.
     fn working(&self) -> &'static str {
         ""

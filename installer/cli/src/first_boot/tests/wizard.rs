@@ -171,6 +171,42 @@ fn it_is_taken_over_left_and_gone_on_with_elsewhere() {
 }
 
 #[test]
+fn a_token_is_tried_at_its_provider_before_it_is_taken() {
+    let mut stage = Stage::new();
+    let web = Arc::new(host::fake::FakeWeb::default());
+    let duck = |body: &str| web.answer("https://www.duckdns.org/update", 200, None, body);
+    duck("KO");
+    stage.fake.host.web = web.clone();
+    let show = Show::begin(stage);
+    show.serial.shows("this box waits");
+    show.serial.line("plain");
+    answer(&show.serial, &WAY[..WAY.len() - 1]);
+    answer(
+        &show.serial,
+        &[("Domain", "duckdns"), ("Domain name", "alex"), ("DuckDNS: Account token?", "wr0ng")],
+    );
+    show.serial.shows("Asking DuckDNS whether the account is good.");
+    show.serial.shows("DuckDNS does not take this token for `alex.duckdns.org`");
+    duck("OK");
+    show.serial.line("t0ken");
+    show.serial.shows("DuckDNS takes the token for `alex.duckdns.org`.");
+    show.serial.line("");
+    let said = show.serial.asks("Certificates");
+    assert!(!said.contains("wr0ng") && !said.contains("t0ken"), "{said}");
+    show.serial.line("<<");
+    show.end();
+    let queries: Vec<String> = web
+        .asked()
+        .into_iter()
+        .filter_map(|question| Some(question.query?.reveal().to_owned()))
+        .collect();
+    assert_eq!(
+        queries,
+        ["wr0ng", "t0ken"].map(|token| format!("domains=alex&token={token}&txt=&clear=true"))
+    );
+}
+
+#[test]
 fn a_power_cut_costs_no_answer() {
     let show = Show::begin(Stage::new());
     show.serial.shows("this box waits");
