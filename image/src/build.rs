@@ -34,7 +34,8 @@ use crate::{
     layout::Layout,
     leftovers,
     manifest::{self, ArtefactState, CARD, Card, FORMAT, Manifest, SchemaRange},
-    prerequisites,
+    map::{self, to_bmap},
+    pack, prerequisites,
     progress::{Progress, bytes},
     recipe::{self, Recipe},
     tree::{Content, Node, Tree, base, clean, overlay},
@@ -63,6 +64,8 @@ pub struct Inputs {
     pub mirrors: Vec<String>,
     /// Artefacts that are taken from this machine instead of their URL.
     pub artefacts: BTreeMap<String, PathBuf>,
+    /// What is written besides the raw image.
+    pub formats: Vec<pack::Format>,
 }
 
 /// What was built.
@@ -136,8 +139,22 @@ pub fn build(inputs: &Inputs, runner: &dyn Runner, progress: &Progress) -> Resul
     phase.done(&format!("{count} passed"));
     let phase = progress.phase("digest");
     let digest = hash(unfinished.path())?;
-    let (image, size) = put_in_place(inputs, &stem, unfinished, &digest, &manifest)?;
-    phase.done(&size);
+    phase.done(digest.short());
+    let phase = progress.phase("map");
+    let map = map::make(unfinished.path(), &digest, runner, &tools)?;
+    let (data, zeros) = map.sums();
+    phase.done(&format!("{} of data, {} must be zero", bytes(data), bytes(zeros)));
+    let beside = [
+        (format!("{stem}.manifest.json"), manifest.to_text()),
+        (format!("{stem}.raw.sha256"), format!("{}  {stem}.raw\n", digest.hex())),
+        (format!("{stem}{}", map::SUFFIX), map.to_text()),
+        (format!("{stem}.raw.bmap"), to_bmap(&map)),
+    ];
+    let (image, size) = put_in_place(inputs, &stem, unfinished, &beside)?;
+    progress.line(&format!("  {}: {size}", image.display()));
+    for format in &inputs.formats {
+        pack::pack(*format, &image, runner, progress)?;
+    }
     Ok(Built { image, digest })
 }
 
@@ -379,19 +396,14 @@ fn next_data(file: &File, at: u64) -> std::io::Result<Option<u64>> {
     }
 }
 
-/// Gives image, manifest and checksum their names; the image last.
+/// Gives the image and the files beside it their names; the image last.
 fn put_in_place(
     inputs: &Inputs,
     stem: &str,
     unfinished: tempfile::NamedTempFile,
-    digest: &Digest,
-    manifest: &Manifest,
+    beside: &[(String, String)],
 ) -> Result<(PathBuf, String)> {
     let image = inputs.output.join(format!("{stem}.raw"));
-    let beside = [
-        (format!("{stem}.manifest.json"), manifest.to_text()),
-        (format!("{stem}.raw.sha256"), format!("{}  {stem}.raw\n", digest.hex())),
-    ];
     for (name, text) in beside {
         let path = inputs.output.join(name);
         let mut file = tempfile::NamedTempFile::new_in(&inputs.output).at("create", &path)?;

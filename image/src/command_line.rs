@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use host::SystemRunner;
+use host::{Host, SystemRunner};
 use model::catalogue::{Catalogue, wish::Memory};
 
 use crate::{
     bench,
     build::{self, Inputs},
     error::{ImageError, Result},
-    lock,
+    flash, lock, pack,
     progress::Progress,
     run, seed, simulate,
 };
@@ -30,6 +30,8 @@ enum Verb {
     Bench(Build),
     /// Fill in and refresh the digests of stacks/images.lock from the registries
     Lock(lock::Options),
+    /// Write an image to a disk, and read it back from there
+    Flash(flash::Options),
     /// Make a seed, check one, try it out, or put one into an image
     #[command(subcommand)]
     Seed(Seed),
@@ -57,6 +59,9 @@ struct Build {
     /// A mirror as mmdebstrap takes it; may be given several times
     #[arg(long = "mirror", value_name = "URL")]
     mirrors: Vec<String>,
+    /// Also pack the image, beside the raw one; may be given several times
+    #[arg(long = "format", value_name = "FORMAT")]
+    formats: Vec<pack::Format>,
     /// Take an artefact of stacks/images.lock from a folder or .tar.gz of this machine
     #[arg(long = "artefact", value_name = "NAME=PATH", value_parser = artefact)]
     artefacts: Vec<(String, PathBuf)>,
@@ -117,6 +122,7 @@ impl Build {
             cache: self.cache,
             mirrors: self.mirrors,
             artefacts: self.artefacts.into_iter().collect(),
+            formats: self.formats,
         }
     }
 }
@@ -176,6 +182,10 @@ pub fn main() -> Result<()> {
         }
         Verb::Lock(options) => {
             println!("{}", lock::lock(&options, &Progress::stderr())?);
+            Ok(())
+        }
+        Verb::Flash(options) => {
+            println!("{}", flash::flash(&options, &Host::system()?, &Progress::stderr())?);
             Ok(())
         }
         Verb::Seed(verb) => {

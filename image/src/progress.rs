@@ -76,6 +76,13 @@ impl Phase<'_> {
         self.bar.suspend(|| self.progress.line(text));
     }
 
+    /// A line of its own where there is no live one.
+    pub fn line_where_nobody_looks(&self, text: &str) {
+        if !self.progress.live {
+            self.progress.line(&format!("  {:<16} {text}", self.name));
+        }
+    }
+
     /// Ends the phase; `result` says what came out.
     pub fn done(self, result: &str) {
         let took = self.start.elapsed();

@@ -21,7 +21,7 @@ use model::{
 use crate::{
     error::{At as _, ImageError, Result},
     fat::{self, FixedClock},
-    layout,
+    layout::{self, Extent},
     manifest::{CARD, Card},
     window::Window,
 };
@@ -101,24 +101,50 @@ pub fn read(file: &Path) -> Result<(String, Seed, Beside)> {
     Ok((text, seed, beside))
 }
 
+/// What goes onto a SEED partition: the seed, and the files beside it that it names. The seed comes
+/// last.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn files(file: &Path) -> Result<Beside> {
+    let (text, _, mut files) = read(file)?;
+    files.push((partition::SEED_FILE.to_owned(), text.into_bytes()));
+    Ok(files)
+}
+
 /// Writes a seed, and the files beside it that it names, to the SEED partition inside an image;
 /// reads all of it back. Nothing is mounted, no root is needed.
 ///
 /// # Errors
 /// The seed is wrong, the image is none of ours or reads no such seed, or it cannot be written.
 pub fn inject(image: &Path, file: &Path) -> Result<String> {
-    let (text, _, mut files) = read(file)?;
-    files.push((partition::SEED_FILE.to_owned(), text.into_bytes()));
-    let mut disk = OpenOptions::new().read(true).write(true).open(image).at("open", image)?;
-    let not_ours = |why: String| {
-        ImageError::Usage(format!("`{}` is no image of homelab-image: {why}", image.display()))
-    };
-    let (_, partitions) = layout::read(&mut disk).map_err(|error| not_ours(error.to_string()))?;
-    let place = partitions
-        .iter()
-        .find(|found| found.number == partition::SEED && found.name == "seed")
-        .ok_or_else(|| not_ours("it has no SEED partition".to_owned()))?
-        .extent;
+    let files = files(file)?;
+    let disk = OpenOptions::new().read(true).write(true).open(image).at("open", image)?;
+    put(&disk, image, place(&mut &disk, image)?, &files)?;
+    Ok(format!("{}: the seed lies in it, {} file(s) read back", image.display(), files.len()))
+}
+
+fn not_ours(image: &Path, why: &str) -> ImageError {
+    ImageError::Usage(format!("`{}` is no image of homelab-image: {why}", image.display()))
+}
+
+/// Where the SEED partition lies; `head` has at least the partition table in it.
+///
+/// # Errors
+/// There is none.
+pub fn place<R: Read + Seek>(head: &mut R, image: &Path) -> Result<Extent> {
+    let (_, partitions) =
+        layout::read(head).map_err(|error| not_ours(image, &error.to_string()))?;
+    let found =
+        partitions.iter().find(|found| found.number == partition::SEED && found.name == "seed");
+    Ok(found.ok_or_else(|| not_ours(image, "it has no SEED partition"))?.extent)
+}
+
+/// Writes files to the SEED partition of a disk or an image and reads them back.
+///
+/// # Errors
+/// It is none of ours, or one that reads no such seed, or it cannot be written.
+pub fn put(disk: &File, image: &Path, place: Extent, files: &Beside) -> Result<()> {
     let volume = || -> Result<Window<File>> {
         Ok(Window::new(disk.try_clone().at("open", image)?, place.start, place.length))
     };
@@ -126,7 +152,7 @@ pub fn inject(image: &Path, file: &Path) -> Result<String> {
         .ok()
         .flatten()
         .and_then(|bytes| serde_json::from_slice::<Card>(&bytes).ok())
-        .ok_or_else(|| not_ours(format!("its SEED partition has no {CARD}")))?;
+        .ok_or_else(|| not_ours(image, &format!("its SEED partition has no {CARD}")))?;
     let range = card.seed_schema;
     if !(range.from..=range.to).contains(&model::seed::SCHEMA) {
         return Err(ImageError::Usage(format!(
@@ -138,9 +164,8 @@ pub fn inject(image: &Path, file: &Path) -> Result<String> {
             model::seed::SCHEMA
         )));
     }
-    write_and_read_back(volume, &files).at("write", image)?;
-    disk.sync_all().at("write", image)?;
-    Ok(format!("{}: the seed lies in it, {} file(s) read back", image.display(), files.len()))
+    write_and_read_back(volume, files).at("write", image)?;
+    disk.sync_all().at("write", image)
 }
 
 fn write_and_read_back<V: Read + Write + Seek>(

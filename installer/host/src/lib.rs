@@ -16,6 +16,7 @@ pub mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod files;
+pub mod flash;
 pub mod identifiers;
 pub mod interrupt;
 pub mod key;

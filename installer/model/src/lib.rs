@@ -13,6 +13,7 @@
 
 pub mod access;
 pub mod account;
+pub mod block_map;
 pub mod catalogue;
 pub mod digest;
 pub mod disk;

@@ -2,7 +2,7 @@
 
 use std::io::{Error, IsTerminal as _, stderr, stdin};
 
-use dialoguer::Password;
+use dialoguer::{Input, Password};
 use model::Secret;
 
 /// Somebody can be asked.
@@ -26,4 +26,13 @@ pub fn new_password(
         .validate_with(check)
         .interact();
     typed.map(Secret::new).map_err(|dialoguer::Error::IO(error)| error)
+}
+
+/// Asks for a line, which may be empty.
+///
+/// # Errors
+/// There is no terminal any more, or the person wants to stop.
+pub fn line(question: &str) -> Result<String, Error> {
+    let typed = Input::<String>::new().with_prompt(question).allow_empty(true).interact_text();
+    typed.map_err(|dialoguer::Error::IO(error)| error)
 }

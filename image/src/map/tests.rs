@@ -1,0 +1,82 @@
+use std::io::Write as _;
+
+use super::*;
+use crate::{identifiers::Identifiers, layout::Layout, layout::MIB};
+
+#[test]
+fn a_map_lies_beside_its_image() {
+    let beside = |name: &str| super::beside(Path::new(name));
+    assert_eq!(beside("build/homelab-1.raw"), Some("build/homelab-1.map.json".into()));
+    assert_eq!(beside("homelab-1.raw.zst"), Some("homelab-1.map.json".into()));
+    assert_eq!(beside("homelab-1.iso"), None);
+}
+
+#[test]
+fn an_unknown_image_counts_as_a_whole() {
+    let mut image = vec![0; 9 << 20];
+    image[(5 << 20) + 7] = 1;
+    let map = of_everything(&mut &image[..]).unwrap();
+    let found: Vec<_> = map
+        .extents
+        .iter()
+        .map(|extent| (extent.start, extent.length, extent.sha256.is_some()))
+        .collect();
+    let data = (5 << 20, 4096, true);
+    let rest = (data.0 + data.1, (8 << 20) - data.0 - data.1, false);
+    assert_eq!(
+        found,
+        [(0, 4 << 20, false), (4 << 20, 1 << 20, false), data, rest, (8 << 20, 1 << 20, false)]
+    );
+    assert_eq!((map.size, map.digest), (9 << 20, Digest::of(&image)));
+    let error = of_everything(&mut &image[..5000]).unwrap_err().to_string();
+    assert_eq!(error, "it is no whole number of blocks of 4096 bytes");
+}
+
+/// What the file systems have in use, and all of what lies between them; of what is in use, what is
+/// zero is told apart.
+#[test]
+fn tables_and_file_systems_make_the_map() {
+    let layout = Layout::new(3 * MIB, 2 * MIB, 4 * MIB);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(layout.disk).unwrap();
+    layout.write(file.as_file_mut(), &Identifiers::derive("test")).unwrap();
+    for place in [layout.efi, layout.seed] {
+        let volume = Window::new(file.as_file().try_clone().unwrap(), place.start, place.length);
+        let format = crate::fat::Format {
+            label: "TEST",
+            serial: 1,
+            kind: fatfs::FatType::Fat16,
+            cluster: 512,
+        };
+        let files = [("A.TXT".to_owned(), vec![b'a'; 10_000])];
+        crate::fat::make(volume, format, crate::fat::FixedClock::at(0), &files).unwrap();
+    }
+    file.as_file_mut().flush().unwrap();
+    let (_, partitions) = layout::read(file.as_file_mut()).unwrap();
+    // Of the root file system blocks 0 to 2 and the last one.
+    let root = |start: u64| {
+        assert_eq!(start, layout.root.start);
+        Ok(vec![0..3, 1023..1024])
+    };
+    let used = used(file.as_file(), file.path(), layout.disk, &partitions, &root).unwrap();
+    let holds = |byte: u64| used.iter().any(|blocks| blocks.contains(&(byte / BLOCK)));
+    for byte in [0, layout.bios_boot.start, layout.efi.start, layout.seed.start, layout.root.start]
+    {
+        assert!(holds(byte), "{byte}");
+    }
+    assert!(holds(layout.disk - 1), "the table at the end");
+    let end = |place: crate::layout::Extent| place.start + place.length;
+    assert!(holds(end(layout.root) - 1) && !holds(end(layout.root) - 2 * BLOCK));
+    assert!(!holds(end(layout.efi) - 1) && !holds(end(layout.seed) - 1), "nothing lies there");
+    let extents = extents(file.as_file(), &used).unwrap();
+    let map = BlockMap { format: FORMAT, size: layout.disk, digest: Digest::of("x"), extents };
+    assert_eq!(BlockMap::parse(&map.to_text()).unwrap(), map);
+    let empty = map.extents.iter().find(|extent| extent.start == layout.root.start).unwrap();
+    assert_eq!((empty.length, &empty.sha256), (3 * BLOCK, &None), "in use, and zero");
+
+    // A file system that has more in use than there is is an error, not a short map.
+    let beyond = |_| Ok(std::iter::once(0..99_999).collect());
+    let error = super::used(file.as_file(), file.path(), layout.disk, &partitions, &beyond);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("says that it has block "), "{error}");
+}
