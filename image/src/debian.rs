@@ -237,6 +237,7 @@ impl Tools {
         for file in [
             "usr/sbin/mke2fs",
             "usr/sbin/e2fsck",
+            "usr/sbin/debugfs",
             "usr/bin/grub-mkimage",
             "usr/lib/x86_64-linux-gnu/libarchive.so.13",
         ] {

@@ -1,94 +1,85 @@
-//! What an ext4 file system has in use, as `dumpe2fs` says it: that program knows the groups whose
-//! bitmaps were never written.
+//! What an ext4 file system has in use, as `debugfs` says it: it knows the groups whose bitmaps were
+//! never written, and it can look at a file system in the middle of a file.
+
+use std::path::Path;
 
 use host::command::Runner;
+use model::block_map::BLOCK;
 
 use super::{Blocks, joined};
 use crate::{
     debian::Tools,
     error::{ImageError, Result},
+    layout::Extent,
 };
-use model::block_map::BLOCK;
-use std::path::Path;
 
-/// Blocks in use of the file system that begins at byte `start` of `image`.
+/// Blocks in use of the file system that fills `place` of `image`.
 ///
 /// # Errors
-/// There is none, or its blocks have another size.
+/// There is none, or it does not fill its place.
 pub(super) fn used(
     runner: &dyn Runner,
     tools: &Tools,
     image: &Path,
-    start: u64,
+    place: Extent,
 ) -> Result<Vec<Blocks>> {
+    let count = place.length / BLOCK;
+    // It refuses to be asked for block 0, where the superblock lies.
     let command = tools
-        .command("usr/sbin/dumpe2fs")
-        .arg(format!("{}?offset={start}", image.display()))
+        .command("usr/sbin/debugfs")
+        .args(["-R", &format!("testb 1 {}", count.saturating_sub(1))])
+        .arg(format!("{}?offset={}", image.display(), place.start))
         .env("LC_ALL", "C");
     let output = runner.run(&command)?;
-    parse(&output.stdout).ok_or_else(|| {
-        ImageError::Other(format!("dumpe2fs does not tell what `{}` has in use", image.display()))
+    parse(&output.stdout, count).ok_or_else(|| {
+        ImageError::Other(format!(
+            "debugfs does not tell which of the {count} blocks of the root file system of `{}` are in \
+             use",
+            image.display()
+        ))
     })
 }
 
-/// All blocks but those on the lines `Free blocks: 33-127, 130`.
-fn parse(text: &str) -> Option<Vec<Blocks>> {
-    let value = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-        line.trim().parse::<u64>().ok()
-    };
-    let (count, free, size) =
-        (value("Block count:")?, value("Free blocks:")?, value("Block size:")?);
-    if size != BLOCK {
-        return None;
-    }
-    let mut used = Vec::new();
-    let (mut at, mut listed) = (0, 0);
-    // Those of the groups are indented; the sum in the head is not.
-    for line in text.lines().filter_map(|line| line.strip_prefix("  Free blocks:")) {
-        for range in line.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-            if first < at || last < first || last >= count {
-                return None;
-            }
-            used.push(at..first);
-            at = last + 1;
-            listed += at - first;
+/// `Block 12 marked in use`, `Block 13 not in use`: a line for each block but the first.
+fn parse(text: &str, count: u64) -> Option<Vec<Blocks>> {
+    let mut used = Vec::from_iter(Some(0..1));
+    let mut next = 1;
+    for line in text.lines().filter_map(|line| line.strip_prefix("Block ")) {
+        let (number, state) = line.split_once(' ')?;
+        // One that is left out, or told twice, would be taken for the other state.
+        if number.parse() != Ok(next) {
+            return None;
         }
+        match state {
+            "marked in use" => used.push(next..next + 1),
+            "not in use" => {}
+            _ => return None,
+        }
+        next += 1;
     }
-    used.push(at..count);
-    // A line that was not understood would leave out what is in use, or the other way round.
-    (listed == free).then(|| joined(used))
+    (next == count).then(|| joined(used))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HEAD: &str = "Block count:              1000\nFree blocks:              105\n\
-                        First block:              0\nBlock size:               4096\n\n\
-                        Group 0: (Blocks 0-499) csum 0x1 [ITABLE_ZEROED]\n  Block bitmap at 2\n";
+    const TEXT: &str = "Block 1 marked in use\nBlock 2 not in use\nBlock 3 not in use\n\
+                        Block 4 marked in use\n";
 
     #[test]
-    fn what_is_not_free_is_in_use() {
-        let text = format!(
-            "{HEAD}  Free blocks: 33-127, 130\n  Free inodes: 12-4000\n\
-             Group 1: (Blocks 500-999)\n  Free blocks: \nGroup 2:\n  Free blocks: 700-708\n"
-        );
-        assert_eq!(parse(&text).unwrap(), [0..33, 128..130, 131..700, 709..1000]);
+    fn what_is_marked_is_in_use() {
+        assert_eq!(parse(TEXT, 5).unwrap(), [0..2, 4..5]);
     }
 
     #[test]
-    fn what_does_not_add_up_is_refused() {
-        for groups in [
-            "  Free blocks: 33-127\n",
-            "  Free blocks: 33-127, 130\n  Free blocks: 991-1000\n",
-            "  Free blocks: 33-127, 120-129\n",
-            "  Free blocks: 33-x\n",
-        ] {
-            assert_eq!(parse(&format!("{HEAD}{groups}")), None, "{groups}");
+    fn what_does_not_tell_of_each_block_is_refused() {
+        assert_eq!(parse(TEXT, 6), None, "the last one is missing");
+        assert_eq!(parse(TEXT, 4), None, "one too many");
+        for (there, instead) in
+            [("Block 2 not in use\n", ""), ("Block 3", "Block 2"), ("not in use", "lost")]
+        {
+            assert_eq!(parse(&TEXT.replacen(there, instead, 1), 5), None, "{instead}");
         }
-        assert_eq!(parse(&HEAD.replace("4096", "1024")), None);
     }
 }

@@ -49,7 +49,7 @@ pub fn make(image: &Path, digest: &Digest, runner: &dyn Runner, tools: &Tools) -
     let size = file.metadata().at("read", image)?.len();
     let (_, partitions) = layout::read(&mut &file)?;
     let used =
-        used(&file, image, size, &partitions, &|start| ext4::used(runner, tools, image, start))?;
+        used(&file, image, size, &partitions, &|place| ext4::used(runner, tools, image, place))?;
     let extents = extents(&file, &used).at("read", image)?;
     Ok(BlockMap { format: FORMAT, size, digest: digest.clone(), extents })
 }
@@ -81,14 +81,13 @@ pub fn of_everything(image: &mut dyn Read) -> io::Result<BlockMap> {
 /// Blocks.
 type Blocks = Range<u64>;
 
-/// Blocks of the image that must be as they are, in order. `ext4` knows those of the file system that
-/// begins at a byte.
+/// Blocks of the image that must be as they are, in order. `ext4` knows those of a file system.
 fn used(
     file: &File,
     image: &Path,
     size: u64,
     partitions: &[Partition],
-    ext4: &dyn Fn(u64) -> Result<Vec<Blocks>>,
+    ext4: &dyn Fn(layout::Extent) -> Result<Vec<Blocks>>,
 ) -> Result<Vec<Blocks>> {
     let mut places: Vec<&Partition> = partitions.iter().collect();
     places.sort_by_key(|place| place.extent.start);
@@ -100,7 +99,7 @@ fn used(
         used.push(end / BLOCK..start / BLOCK);
         end = start + length;
         let inside = match place.number {
-            partition::ROOT => ext4(start)?,
+            partition::ROOT => ext4(place.extent)?,
             partition::EFI | partition::SEED => {
                 let file = file.try_clone().at("read", image)?;
                 fat::used(&mut Window::new(file, start, length)).at("read", image)?

@@ -54,8 +54,8 @@ fn tables_and_file_systems_make_the_map() {
     file.as_file_mut().flush().unwrap();
     let (_, partitions) = layout::read(file.as_file_mut()).unwrap();
     // Of the root file system blocks 0 to 2 and the last one.
-    let root = |start: u64| {
-        assert_eq!(start, layout.root.start);
+    let root = |place| {
+        assert_eq!(place, layout.root);
         Ok(vec![0..3, 1023..1024])
     };
     let used = used(file.as_file(), file.path(), layout.disk, &partitions, &root).unwrap();
