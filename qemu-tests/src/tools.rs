@@ -19,6 +19,7 @@ pub const MACHINES: &[Tool] = &[
     ("ip", "iproute2"),
     ("unshare", "util-linux"),
     ("debugfs", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
 ];
 
 /// For the programs that check rendered files.

@@ -74,7 +74,7 @@ fn named(disk: &Disk) -> String {
 /// It is none that an image may go to.
 pub(super) fn find(host: &Host, device: &Path, need: u64) -> Result<Place> {
     // Also what is named by a link below /dev/disk.
-    let path = fs::canonicalize(host.path(device)).at("find", device)?;
+    let path = fs::canonicalize(device).at("find", device)?;
     let kind = path.metadata().at("look at", device)?;
     if kind.is_file() {
         return fits(&device.display().to_string(), kind.len(), need).map(|()| Place::File(path));

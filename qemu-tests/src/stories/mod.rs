@@ -3,6 +3,7 @@
 mod cut;
 mod doors;
 mod everything;
+mod flash;
 mod identity;
 mod install;
 mod probe;

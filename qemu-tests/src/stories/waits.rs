@@ -11,6 +11,7 @@ use crate::{
         firmware::Firmware,
     },
     scene::Scene,
+    stories::flash,
 };
 
 const SNAPSHOT: &str = "waiting";
@@ -21,7 +22,8 @@ pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// On UEFI without Secure Boot.
+/// On UEFI without Secure Boot, from a disk that `homelab-image flash` has written: one that was full
+/// of noise, so that whatever the block map leaves out is wrong there.
 pub fn on_ovmf(scene: &mut Scene<'_>) -> Result<()> {
     scene.machine = Some(waiting(scene, Firmware::Ovmf)?);
     Ok(())
@@ -69,8 +71,11 @@ fn begun(machine: &mut Machine) -> Result<String> {
 }
 
 fn spec(scene: &Scene<'_>, firmware: Firmware) -> Result<Spec> {
-    let path = scene.folder.join("disk.qcow2");
-    let disk = Disk::overlay(&scene.setup.image, &path, DISK_SIZE, "BOX-DISK-1")?;
+    let (image, serial) = (&scene.setup.image, "BOX-DISK-1");
+    let disk = match firmware {
+        Firmware::Ovmf => flash::onto_noise(image, &scene.folder, DISK_SIZE, serial)?,
+        _ => Disk::overlay(image, &scene.folder.join("disk.qcow2"), DISK_SIZE, serial)?,
+    };
     Ok(Spec {
         firmware,
         disks: vec![disk],
