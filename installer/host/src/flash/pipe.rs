@@ -19,7 +19,10 @@ pub(super) fn run(
 ) -> Result<(), FlashError> {
     let (full, taken) = sync_channel::<Result<Buffer, FlashError>>(DEPTH);
     let (empty, free) = sync_channel::<Buffer>(DEPTH + 2);
-    thread::scope(|scope| {
+    // Both ends of this hand are gone before the other one is waited for, whether this one ends by a
+    // failure or by a panic: it would wait for ever to be taken from otherwise.
+    thread::scope(move |scope| {
+        let (taken, empty) = (taken, empty);
         scope.spawn(move || {
             for (index, extent) in extents.iter().enumerate() {
                 let length = usize::try_from(extent.length).unwrap_or(0);
@@ -48,4 +51,40 @@ pub(super) fn run(
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// More than can be on their way.
+    fn many() -> Vec<Extent> {
+        (0..100).map(|index| Extent { start: index * 4096, length: 4096, sha256: None }).collect()
+    }
+
+    #[test]
+    fn whoever_takes_and_fails_ends_the_other_one_too() {
+        let failed =
+            run(&many(), |_, _| Ok(()), |extent, _| Err(FlashError::Differs { at: extent.start }));
+        assert!(matches!(failed, Err(FlashError::Differs { at: 0 })), "{failed:?}");
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            run(&many(), |_, _| Ok(()), |_, _| panic!("a bug of whoever takes"))
+        }));
+        assert!(panicked.is_err());
+    }
+
+    #[test]
+    fn whoever_brings_and_fails_is_heard() {
+        let failed = run(
+            &many(),
+            |extent, _| match extent.start {
+                0 => Ok(()),
+                at => Err(FlashError::Damaged { at }),
+            },
+            |_, _| Ok(()),
+        );
+        assert!(matches!(failed, Err(FlashError::Damaged { at: 4096 })), "{failed:?}");
+    }
 }
