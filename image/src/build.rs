@@ -330,7 +330,7 @@ fn write(
         .at("write", image)?;
     layout.write(&mut disk, ids)?;
     let clock = FixedClock::at(recipe.image.epoch);
-    let volume = |place: crate::layout::Extent| -> Result<Window<File>> {
+    let volume = |place: host::table::Extent| -> Result<Window<File>> {
         Ok(Window::new(disk.try_clone().at("open", image)?, place.start, place.length))
     };
     let efi = Format {

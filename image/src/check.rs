@@ -3,7 +3,10 @@
 use std::{fs::File, path::Path};
 
 use ext4_view::{Ext4, Ext4Error, Ext4Read};
-use host::command::Runner;
+use host::{
+    command::Runner,
+    table::{self, Extent, Partition, SECTOR},
+};
 use model::paths::{self, partition};
 use uuid::Uuid;
 
@@ -12,7 +15,6 @@ use crate::{
     error::{At as _, ImageError, Result},
     fat, grub,
     identifiers::Identifiers,
-    layout::{self, Extent, Partition, SECTOR},
     manifest::{CARD, Card, Manifest},
     window::Window,
 };
@@ -155,7 +157,7 @@ fn kernel_present(root: &dyn Files) -> Result<(), String> {
 /// All that failed, by name; or the image cannot be read at all.
 pub fn run(image: &Path, manifest: &Manifest, runner: &dyn Runner, tools: &Tools) -> Result<usize> {
     let mut file = File::open(image).at("read", image)?;
-    let (disk_id, partitions) = layout::read(&mut file)?;
+    let (disk_id, partitions) = table::read(&mut file)?;
     let find = |number| partitions.iter().find(|p| p.number == number).map(|p| p.extent);
     let (Some(bios), Some(efi), Some(root), Some(seed)) = (
         find(partition::BIOS_BOOT),

@@ -198,6 +198,10 @@ pub fn main() -> Result<()> {
 
 impl From<host::HostError> for ImageError {
     fn from(error: host::HostError) -> Self {
-        Self::Other(error.to_string())
+        match error {
+            host::HostError::Command(error) => error.into(),
+            host::HostError::File { action, path, source } => Self::File { action, path, source },
+            other => Self::Other(other.to_string()),
+        }
     }
 }

@@ -5,13 +5,16 @@
 
 use std::{io::Write, path::Path, thread};
 
-use host::command::{Runner, Streams};
+use host::{
+    command::{Runner, Streams},
+    table::Extent,
+};
 
 use crate::{
     debian::Tools,
     error::{At as _, ImageError, Result},
     identifiers::Identifiers,
-    layout::{Extent, MIB},
+    layout::MIB,
     tree::{Need, Tree, stream},
 };
 

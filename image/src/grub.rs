@@ -7,12 +7,14 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
-use host::command::Runner;
+use host::{
+    command::Runner,
+    table::{Extent, SECTOR},
+};
 
 use crate::{
     debian::Tools,
     error::{At as _, ImageError, Result},
-    layout::{Extent, SECTOR},
 };
 
 /// The menu.

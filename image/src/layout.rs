@@ -8,22 +8,20 @@
 use std::io::{Read, Seek, Write};
 
 use gptman::{GPT, GPTPartitionEntry};
+use host::table::{Extent, SECTOR};
 use model::paths::partition;
-use uuid::{Uuid, uuid};
 
 use crate::{
     error::{ImageError, Result},
     identifiers::Identifiers,
 };
 
-/// Bytes of a sector. A 4096-byte-sector disk needs another image.
-pub const SECTOR: u64 = 512;
 /// Every partition starts and ends at a multiple of this.
 pub const MIB: u64 = 1 << 20;
 
 /// Types of the partitions (UEFI specification; Discoverable Partitions Specification).
 mod kind {
-    use super::{Uuid, uuid};
+    use uuid::{Uuid, uuid};
 
     pub(super) const BIOS_BOOT: Uuid = uuid!("21686148-6449-6e6f-744e-656564454649");
     pub(super) const EFI: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
@@ -32,19 +30,8 @@ mod kind {
     pub(super) const BASIC_DATA: Uuid = uuid!("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7");
 }
 
-/// Start and length in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
-    /// First byte.
-    pub start: u64,
-    /// Number of bytes.
-    pub length: u64,
-}
-
-impl Extent {
-    fn after(before: Self, length: u64) -> Self {
-        Self { start: before.start + before.length, length }
-    }
+fn after(before: Extent, length: u64) -> Extent {
+    Extent { start: before.end(), length }
 }
 
 /// Where the partitions lie.
@@ -67,9 +54,9 @@ impl Layout {
     pub fn new(efi: u64, seed: u64, root: u64) -> Self {
         let round = |bytes: u64| bytes.div_ceil(MIB) * MIB;
         let bios_boot = Extent { start: MIB, length: MIB };
-        let efi = Extent::after(bios_boot, round(efi));
-        let seed = Extent::after(efi, round(seed));
-        let root = Extent::after(seed, round(root));
+        let efi = after(bios_boot, round(efi));
+        let seed = after(efi, round(seed));
+        let root = after(seed, round(root));
         // One MiB more for the backup table.
         Self { bios_boot, efi, seed, root, disk: root.start + root.length + MIB }
     }
@@ -103,45 +90,11 @@ impl Layout {
     }
 }
 
-/// One used entry of a partition table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
-    /// Number from 1.
-    pub number: u32,
-    /// Name in the table.
-    pub name: String,
-    /// Its own GUID.
-    pub id: Uuid,
-    /// Where it lies.
-    pub extent: Extent,
-}
-
-/// Reads the partition table of an image.
-///
-/// # Errors
-/// There is none, or it cannot be read.
-pub fn read<F: Read + Seek>(disk: &mut F) -> Result<(Uuid, Vec<Partition>)> {
-    let table = GPT::read_from(disk, SECTOR)
-        .map_err(|error| ImageError::Other(format!("no partition table can be read: {error}")))?;
-    let partitions = table
-        .iter()
-        .filter(|(_, entry)| entry.is_used())
-        .map(|(number, entry)| Partition {
-            number,
-            name: entry.partition_name.as_str().to_owned(),
-            id: Uuid::from_bytes_le(entry.unique_partition_guid),
-            extent: Extent {
-                start: entry.starting_lba * SECTOR,
-                length: (entry.ending_lba + 1 - entry.starting_lba) * SECTOR,
-            },
-        })
-        .collect();
-    Ok((Uuid::from_bytes_le(table.header.disk_guid), partitions))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
+
+    use host::table::read;
 
     use super::*;
 

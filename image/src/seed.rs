@@ -9,6 +9,7 @@ use std::{
     path::{Component, Path},
 };
 
+use host::table::{self, Extent};
 use model::{
     Problems,
     catalogue::{Catalogue, wish::Memory},
@@ -21,7 +22,6 @@ use model::{
 use crate::{
     error::{At as _, ImageError, Result},
     fat::{self, FixedClock},
-    layout::{self, Extent},
     manifest::{CARD, Card},
     window::Window,
 };
@@ -133,8 +133,7 @@ fn not_ours(image: &Path, why: &str) -> ImageError {
 /// # Errors
 /// There is none.
 pub fn place<R: Read + Seek>(head: &mut R, image: &Path) -> Result<Extent> {
-    let (_, partitions) =
-        layout::read(head).map_err(|error| not_ours(image, &error.to_string()))?;
+    let (_, partitions) = table::read(head).map_err(|error| not_ours(image, &error.to_string()))?;
     let found =
         partitions.iter().find(|found| found.number == partition::SEED && found.name == "seed");
     Ok(found.ok_or_else(|| not_ours(image, "it has no SEED partition"))?.extent)
@@ -234,7 +233,7 @@ mod tests {
         let said = inject(&path("image.raw"), &path("seed.toml")).unwrap();
         assert!(said.ends_with("image.raw: the seed lies in it, 2 file(s) read back"), "{said}");
         let mut disk = File::open(path("image.raw")).unwrap();
-        let (_, partitions) = layout::read(&mut disk).unwrap();
+        let (_, partitions) = table::read(&mut disk).unwrap();
         let seed = partitions.iter().find(|p| p.number == partition::SEED).unwrap().extent;
         let volume = fat::ReadOnly(Window::new(disk, seed.start, seed.length));
         assert_eq!(fat::get(volume, "seed.toml").unwrap().unwrap(), GOOD.as_bytes());

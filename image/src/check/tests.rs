@@ -230,7 +230,7 @@ impl Disk {
 
     fn failures(&self) -> Vec<String> {
         let mut file = self.file.reopen().unwrap();
-        let Ok((id, partitions)) = layout::read(&mut file) else {
+        let Ok((id, partitions)) = table::read(&mut file) else {
             return vec!["unreadable".to_owned()];
         };
         [

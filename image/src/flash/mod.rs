@@ -67,14 +67,15 @@ pub fn flash(options: &Options, host: &Host, progress: &Progress) -> Result<Stri
 
     let begun = Instant::now();
     let mut watch = Watch { progress, phase: None, begun, told: begun, stage: Stage::Write };
-    let mut between = |head: &[u8]| match &files {
+    let mut between = |head: &mut [u8]| match &files {
         Some(files) => put_seed(&place.path(), head, files).map_err(|error| said(&error)),
         None => Ok(()),
     };
     let mut source = source::open(image)?;
-    let written = write(source.as_mut(), &map, &target, &mut between, &mut |s, done, of| {
-        watch.tell(s, done, of)
-    });
+    let written =
+        write(source.as_mut(), &map.extents, &target, &mut between, &mut |s, done, of| {
+            watch.tell(s, done, of)
+        });
     watch.end();
     written.map_err(|error| failed(&error, device))?;
     drop(target);

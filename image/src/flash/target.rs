@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use host::{Host, disks};
+use host::{Host, disks, table::SECTOR};
 use model::{
     disk::{self, Consent},
     facts::Disk,
@@ -14,7 +14,6 @@ use model::{
 
 use crate::{
     error::{At as _, ImageError, Result},
-    layout::SECTOR,
     progress::bytes,
 };
 

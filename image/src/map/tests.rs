@@ -1,7 +1,14 @@
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
+
+use fatfs::FatType;
 
 use super::*;
-use crate::{identifiers::Identifiers, layout::Layout, layout::MIB};
+use crate::{
+    fat::{self, FixedClock, Format},
+    identifiers::Identifiers,
+    layout::{Layout, MIB},
+    window::Window,
+};
 
 #[test]
 fn a_map_lies_beside_its_image() {
@@ -52,23 +59,23 @@ fn tables_and_file_systems_make_the_map() {
         crate::fat::make(volume, format, crate::fat::FixedClock::at(0), &files).unwrap();
     }
     file.as_file_mut().flush().unwrap();
-    let (_, partitions) = layout::read(file.as_file_mut()).unwrap();
+    let (_, partitions) = table::read(file.as_file_mut()).unwrap();
     // Of the root file system blocks 0 to 2 and the last one.
     let root = |place| {
         assert_eq!(place, layout.root);
         Ok(vec![0..3, 1023..1024])
     };
-    let used = used(file.as_file(), file.path(), layout.disk, &partitions, &root).unwrap();
+    let used = usage::used(file.as_file(), file.path(), layout.disk, &partitions, &root).unwrap();
     let holds = |byte: u64| used.iter().any(|blocks| blocks.contains(&(byte / BLOCK)));
     for byte in [0, layout.bios_boot.start, layout.efi.start, layout.seed.start, layout.root.start]
     {
         assert!(holds(byte), "{byte}");
     }
     assert!(holds(layout.disk - 1), "the table at the end");
-    let end = |place: crate::layout::Extent| place.start + place.length;
+    let end = table::Extent::end;
     assert!(holds(end(layout.root) - 1) && !holds(end(layout.root) - 2 * BLOCK));
     assert!(!holds(end(layout.efi) - 1) && !holds(end(layout.seed) - 1), "nothing lies there");
-    let extents = extents(file.as_file(), &used).unwrap();
+    let extents = usage::extents(file.as_file(), &used).unwrap();
     let map = BlockMap { format: FORMAT, size: layout.disk, digest: Digest::of("x"), extents };
     assert_eq!(BlockMap::parse(&map.to_text()).unwrap(), map);
     let empty = map.extents.iter().find(|extent| extent.start == layout.root.start).unwrap();
@@ -76,7 +83,36 @@ fn tables_and_file_systems_make_the_map() {
 
     // A file system that has more in use than there is is an error, not a short map.
     let beyond = |_| Ok(std::iter::once(0..99_999).collect());
-    let error = super::used(file.as_file(), file.path(), layout.disk, &partitions, &beyond);
+    let error = usage::used(file.as_file(), file.path(), layout.disk, &partitions, &beyond);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("says that it has block "), "{error}");
+}
+
+fn volume(kind: FatType, megabytes: usize) -> Vec<u8> {
+    let mut bytes = vec![0; megabytes << 20];
+    let format = Format { label: "TEST", serial: 1, kind, cluster: 2048 };
+    let files = [("A.BIN".to_owned(), vec![1; 100_000]), ("B/C.BIN".to_owned(), vec![2; 5000])];
+    fat::make(Cursor::new(&mut bytes), format, FixedClock::at(0), &files).unwrap();
+    bytes
+}
+
+/// With noise wherever nothing is in use, the files are still there, and nothing else is needed.
+#[test]
+fn what_is_not_in_use_can_be_anything() {
+    for (kind, megabytes) in [(FatType::Fat16, 64), (FatType::Fat32, 256)] {
+        let mut bytes = volume(kind, megabytes);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let used = usage::of_fat(&file, 0).unwrap();
+        let blocks: u64 = used.iter().map(|blocks| blocks.end - blocks.start).sum();
+        assert!(blocks * BLOCK < 2 << 20, "{blocks} blocks of {used:?}");
+        for (index, block) in bytes.chunks_mut(4096).enumerate() {
+            if !used.iter().any(|blocks| blocks.contains(&(index as u64))) {
+                block.fill(0xa5);
+            }
+        }
+        let read = |name: &str| fat::get(Cursor::new(&mut bytes.clone()), name).unwrap();
+        assert!(read("A.BIN") == Some(vec![1; 100_000]));
+        assert!(read("B/C.BIN") == Some(vec![2; 5000]));
+    }
 }

@@ -43,14 +43,24 @@ pub fn forgive_attempts(host: &Host) -> Result<()> {
     change(host, |block| block.with(ATTEMPTS, "0"))
 }
 
+/// Nobody has tried to install the system whose EFI partition is mounted in `folder`.
+///
+/// # Errors
+/// There is no environment block, or it cannot be written.
+pub(crate) fn forget_attempts(folder: &Path) -> Result<()> {
+    write(&folder.join(partition::GRUB_ENVIRONMENT), |block| block.with(ATTEMPTS, "0"))
+}
+
 fn change(host: &Host, set: impl Fn(GrubEnvironment) -> GrubEnvironment) -> Result<()> {
-    with_block(host, Use::Write, &mut |path| {
-        let block = set(read(path)?).to_block().ok_or_else(|| {
-            HostError::Other(format!("`{}` is full", partition::GRUB_ENVIRONMENT))
-        })?;
-        // GRUB wants the very clusters that it knows, never a new file.
-        files::overwrite_in_place(path, &block)
-    })
+    with_block(host, Use::Write, &mut |path| write(path, &set))
+}
+
+fn write(path: &Path, set: impl Fn(GrubEnvironment) -> GrubEnvironment) -> Result<()> {
+    let block = set(read(path)?)
+        .to_block()
+        .ok_or_else(|| HostError::Other(format!("`{}` is full", partition::GRUB_ENVIRONMENT)))?;
+    // GRUB wants the very clusters that it knows, never a new file.
+    files::overwrite_in_place(path, &block)
 }
 
 fn with_block(host: &Host, what_for: Use, work: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {

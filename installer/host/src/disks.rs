@@ -24,8 +24,15 @@ pub fn disks(host: &Host) -> Result<Vec<Disk>> {
         disk.ids =
             links.iter().filter(|(_, name)| *name == disk.name).map(|(id, _)| id.clone()).collect();
         disk.boot = boot.as_deref() == Some(disk.name.as_str());
+        disk.removable |= is_card(host, &disk.name)?;
     }
     Ok(disks)
+}
+
+/// An SD card and the chip of an eMMC have the same kind of name, and `lsblk` calls neither removable.
+fn is_card(host: &Host, name: &str) -> Result<bool> {
+    let kind = files::read_text_optional(host.path(format!("/sys/block/{name}/device/type")))?;
+    Ok(name.starts_with("mmcblk") && kind.is_some_and(|kind| kind.trim() == "SD"))
 }
 
 /// Links of a folder with the kernel name that each points to, sorted.
@@ -208,12 +215,20 @@ mod tests {
             ["lsblk", "--json", "--bytes", "--output"],
             r#"{"blockdevices": [
                 {"name": "sda", "type": "disk", "size": 100, "log-sec": 512, "rm": false},
-                {"name": "sdb", "type": "disk", "size": 100, "log-sec": 512, "rm": false}]}"#,
+                {"name": "sdb", "type": "disk", "size": 100, "log-sec": 512, "rm": false},
+                {"name": "mmcblk0", "type": "disk", "size": 100, "log-sec": 512, "rm": false},
+                {"name": "mmcblk1", "type": "disk", "size": 100, "log-sec": 512, "rm": false}]}"#,
         );
+        for (name, kind) in [("mmcblk0", "MMC\n"), ("mmcblk1", "SD\n")] {
+            let about = folder.path().join("sys/block").join(name).join("device");
+            fs::create_dir_all(&about).unwrap();
+            fs::write(about.join("type"), kind).unwrap();
+        }
         let disks = disks(&fake.host()).unwrap();
         assert_eq!(disks[0].ids, ["ata-QEMU_HARDDISK_QM1"]);
         assert!(disks[0].boot);
         assert!(disks[1].ids.is_empty());
         assert!(!disks[1].boot);
+        assert!(!disks[2].is_portable() && disks[3].is_portable(), "a card can be pulled out");
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod authority;
+pub mod boot_entry;
 pub mod boot_loader;
 pub mod clock;
 pub mod command;
@@ -31,7 +32,10 @@ pub mod random;
 pub mod root_disk;
 pub mod stick;
 pub mod systemd;
+pub mod table;
 pub mod time_zones;
+pub mod transfer;
+pub mod usage;
 pub mod users;
 pub mod volume;
 pub mod web;

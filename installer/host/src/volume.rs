@@ -3,11 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Command, Host, HostError, Result, files};
+use crate::{Command, Host, HostError, Result, files, table::Extent};
 
 /// Where file systems are mounted for a moment.
 const PLACE: &str = "/run/homelab/volume";
-const OPTIONS: &str = "nodev,nosuid,noexec,umask=0077";
+const OPTIONS: &str = "nodev,nosuid,noexec";
+/// FAT knows no permissions: what lies there is for root alone.
+const FAT: &str = "umask=0077";
 
 /// What is done with a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +30,44 @@ pub fn with_fat(
     what_for: Use,
     work: &mut dyn FnMut(&Path) -> Result<()>,
 ) -> Result<()> {
-    let folder = host.path(place(device));
-    files::ensure_folder(&folder, 0o700, (0, 0))?;
     let access = if what_for == Use::Read { "ro" } else { "rw,sync" };
-    host.runner.run(
-        &Command::new("mount")
-            .args(["-t", "vfat", "-o", &format!("{access},{OPTIONS}")])
-            .arg(device)
-            .arg(&folder),
-    )?;
+    let options = format!("{access},{OPTIONS},{FAT}");
+    with(host, device, &place(device), ("vfat", &options), work)
+}
+
+/// Mounts what lies on a part of a disk, whether there is a partition table or not, to be written;
+/// calls `work` with its folder, and unmounts it. `kind`: `ext4`, `vfat`.
+///
+/// # Errors
+/// It cannot be mounted or unmounted, or what `work` returned.
+pub fn with_part(
+    host: &Host,
+    disk: &Path,
+    part: Extent,
+    kind: &str,
+    work: &mut dyn FnMut(&Path) -> Result<()>,
+) -> Result<()> {
+    let Extent { start, length } = part;
+    let fat = if kind == "vfat" { FAT } else { "rw" };
+    let options = format!("rw,{OPTIONS},{fat},loop,offset={start},sizelimit={length}");
+    let mut place = place(disk).into_os_string();
+    place.push(format!("-{start}"));
+    let worked = with(host, disk, Path::new(&place), (kind, &options), work);
+    let _ = std::fs::remove_dir(host.path(Path::new(&place)));
+    worked
+}
+
+fn with(
+    host: &Host,
+    device: &Path,
+    place: &Path,
+    (kind, options): (&str, &str),
+    work: &mut dyn FnMut(&Path) -> Result<()>,
+) -> Result<()> {
+    let folder = host.path(place);
+    files::ensure_folder(&folder, 0o700, (0, 0))?;
+    host.runner
+        .run(&Command::new("mount").args(["-t", kind, "-o", options]).arg(device).arg(&folder))?;
     let worked = work(&folder);
     let unmounted = host.runner.run(&Command::new("umount").arg(&folder));
     worked?;

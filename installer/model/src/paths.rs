@@ -53,6 +53,9 @@ pub mod partition {
     pub const REMOVABLE_SEED_LABEL: &str = "HOMELAB-SEED";
     /// The seed's file name on either.
     pub const SEED_FILE: &str = "seed.toml";
+    /// What a system that was copied here from a stick says of that: a line of it is the digest of the
+    /// seed that asked for the copy. Lies on the SEED partition.
+    pub const COPY_NOTE: &str = "copied.txt";
     /// GRUB's environment block, as a path inside the EFI partition.
     pub const GRUB_ENVIRONMENT: &str = "EFI/debian/grubenv";
 }

@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// Writes whole blocks.
-    pub(super) fn write(&self, at: u64, bytes: &[u8]) -> Result<(), FlashError> {
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> Result<(), FlashError> {
         let failed = |why| FlashError::Disk { action: "written", at, why };
         if bytes.as_ptr().align_offset(ALIGN) == 0 {
             return self.file.write_all_at(bytes, at).map_err(failed);
@@ -102,7 +102,7 @@ impl Target {
     }
 
     /// All that was written is on the medium.
-    pub(super) fn sync(&self) -> Result<(), FlashError> {
+    pub(crate) fn sync(&self) -> Result<(), FlashError> {
         self.file.sync_all().map_err(|why| FlashError::Disk { action: "written", at: 0, why })
     }
 

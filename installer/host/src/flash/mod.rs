@@ -13,10 +13,7 @@ mod pipe;
 
 use std::io;
 
-use model::{
-    Digest,
-    block_map::{BlockMap, Extent},
-};
+use model::{Digest, block_map::Extent};
 
 pub use device::Target;
 
@@ -99,30 +96,31 @@ pub enum FlashError {
     Between(String),
 }
 
-/// Copies an image. `between` is called when all but the head is on the disk and was read back, with
-/// the head: what must not be missing on a disk that can be started from is done there.
+/// Copies an image by the extents of its block map. `between` is called when all but the head is on the disk and was read back, with
+/// the head, which it may change: what must not be missing on a disk that can be started from is done
+/// there.
 ///
 /// # Errors
 /// See [`FlashError`]; the head of the disk is zero then.
 pub fn write(
     source: &mut dyn Source,
-    map: &BlockMap,
+    extents: &[Extent],
     target: &Target,
-    between: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+    between: &mut dyn FnMut(&mut [u8]) -> Result<(), String>,
     tell: Tell<'_>,
 ) -> Result<(), FlashError> {
-    let mut head = vec![0; usize::try_from(head_length(map)).unwrap_or(0)];
+    let mut head = vec![0; usize::try_from(head_length(extents)).unwrap_or(0)];
     target.zero(0, head.len() as u64)?;
     let tail = TAIL.min(target.size().saturating_sub(head.len() as u64));
     target.zero(target.size() - tail, tail)?;
     target.sync()?;
     capacity::check(target, head.len() as u64)?;
 
-    let all: u64 = map.extents.iter().map(|extent| extent.length).sum();
+    let all: u64 = extents.iter().map(|extent| extent.length).sum();
     let mut done = 0;
     let mut at = 0;
     pipe::run(
-        &map.extents,
+        extents,
         |extent, buffer| read_source(source, &mut at, extent, buffer),
         |extent, bytes| {
             let start = usize::try_from(extent.start).unwrap_or(usize::MAX);
@@ -138,9 +136,9 @@ pub fn write(
     )?;
     target.sync()?;
     let rest: Vec<Extent> =
-        map.extents.iter().filter(|extent| extent.start >= head.len() as u64).cloned().collect();
+        extents.iter().filter(|extent| extent.start >= head.len() as u64).cloned().collect();
     read_back(target, &rest, tell)?;
-    between(&head).map_err(FlashError::Between)?;
+    between(&mut head).map_err(FlashError::Between)?;
     target.write(0, &head)?;
     target.sync()?;
     let mut written = target.buffer(head.len());
@@ -174,9 +172,9 @@ pub fn read_back(target: &Target, extents: &[Extent], tell: Tell<'_>) -> Result<
 }
 
 /// Whole extents only: the one that reaches over the end of the first MiB belongs to the head.
-fn head_length(map: &BlockMap) -> u64 {
-    let ends = map.extents.iter().filter(|extent| extent.start < HEAD).map(Extent::end);
-    ends.fold(HEAD.min(map.size), u64::max)
+fn head_length(extents: &[Extent]) -> u64 {
+    let ends = extents.iter().filter(|extent| extent.start < HEAD).map(Extent::end);
+    ends.fold(HEAD.min(extents.last().map_or(0, Extent::end)), u64::max)
 }
 
 /// Brings the bytes of an extent; `at` is where the source stands.

@@ -1,6 +1,6 @@
 use std::{fs, io::Write as _, path::PathBuf};
 
-use model::block_map::{BLOCK, FORMAT};
+use model::block_map::{BLOCK, BlockMap, FORMAT};
 
 use super::*;
 
@@ -57,11 +57,12 @@ impl Copy {
     /// Copies; what came of it, and the disk.
     fn copy(
         &self,
-        between: impl FnMut(&[u8]) -> Result<(), String>,
+        between: impl FnMut(&mut [u8]) -> Result<(), String>,
     ) -> (Result<(), FlashError>, Vec<u8>) {
         let (path, mut between) = (self.disk(), between);
         let target = Target::open(&path).unwrap();
-        let result = write(&mut self.source(), &self.map, &target, &mut between, &mut |_, _, _| {});
+        let result =
+            write(&mut self.source(), &self.map.extents, &target, &mut between, &mut |_, _, _| {});
         (result, fs::read(path).unwrap())
     }
 }
@@ -78,12 +79,12 @@ fn what_matters_is_there_on_a_disk_that_held_something_else() {
     };
     let mut source = copy.source();
     let mut before = None;
-    let mut between = |head: &[u8]| {
-        assert!(head == &copy.image[..MIB]);
+    let mut between = |head: &mut [u8]| {
+        assert!(*head == copy.image[..MIB]);
         before = Some(fs::read(&path).unwrap()[..MIB].iter().all(|byte| *byte == 0));
         Ok(())
     };
-    write(&mut source, &copy.map, &target, &mut between, &mut tell).unwrap();
+    write(&mut source, &copy.map.extents, &target, &mut between, &mut tell).unwrap();
     assert_eq!(before, Some(true), "the head comes last");
     let disk = fs::read(&path).unwrap();
     for extent in &copy.map.extents {
@@ -128,7 +129,8 @@ fn a_byte_that_comes_back_different_is_found() {
     let copy = Copy::new();
     let path = copy.disk();
     let target = Target::open(&path).unwrap();
-    write(&mut copy.source(), &copy.map, &target, &mut |_| Ok(()), &mut |_, _, _| {}).unwrap();
+    write(&mut copy.source(), &copy.map.extents, &target, &mut |_| Ok(()), &mut |_, _, _| {})
+        .unwrap();
     read_back(&target, &copy.map.extents, &mut |_, _, _| {}).unwrap();
     for (at, found) in [(2 * MIB + 5, 2 * MIB), (3 * MIB + 99, 3 * MIB)] {
         let mut disk = fs::read(&path).unwrap();

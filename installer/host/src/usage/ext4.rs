@@ -1,41 +1,28 @@
 //! What an ext4 file system has in use, as `debugfs` says it: it knows the groups whose bitmaps were
 //! never written, and it can look at a file system in the middle of a file.
 
-use std::path::Path;
-
-use host::command::Runner;
 use model::block_map::BLOCK;
 
 use super::{Blocks, joined};
-use crate::{
-    debian::Tools,
-    error::{ImageError, Result},
-    layout::Extent,
-};
+use crate::{Command, HostError, Result, command::Runner};
 
-/// Blocks in use of the file system that fills `place` of `image`.
+/// Blocks in use of an ext4 file system of `length` bytes that `debugfs` can open as `name`: a device,
+/// or `FILE?offset=BYTES`.
 ///
 /// # Errors
 /// There is none, or it does not fill its place.
-pub(super) fn used(
-    runner: &dyn Runner,
-    tools: &Tools,
-    image: &Path,
-    place: Extent,
-) -> Result<Vec<Blocks>> {
-    let count = place.length / BLOCK;
+pub fn used(runner: &dyn Runner, debugfs: Command, name: &str, length: u64) -> Result<Vec<Blocks>> {
+    let count = length / BLOCK;
     // It refuses to be asked for block 0, where the superblock lies.
-    let command = tools
-        .command("usr/sbin/debugfs")
+    let command = debugfs
         .args(["-R", &format!("testb 1 {}", count.saturating_sub(1))])
-        .arg(format!("{}?offset={}", image.display(), place.start))
+        .arg(name)
         .env("LC_ALL", "C");
     let output = runner.run(&command)?;
     parse(&output.stdout, count).ok_or_else(|| {
-        ImageError::Other(format!(
-            "debugfs does not tell which of the {count} blocks of the root file system of `{}` are in \
-             use",
-            image.display()
+        HostError::Other(format!(
+            "debugfs does not tell which of the {count} blocks of the root file system of `{name}` \
+             are in use"
         ))
     })
 }

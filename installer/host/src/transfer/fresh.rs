@@ -1,0 +1,137 @@
+//! Makes a copy of a running system one that was never started: what its first start made is its own,
+//! and not the copy's.
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    os::unix::fs::FileExt as _,
+    path::Path,
+};
+
+use model::paths::{self, partition};
+
+use crate::{
+    Command, Host, HostError, Result, boot_loader,
+    files::{self, failed},
+    flash::Target,
+    table::{self, Extent, Partition},
+    volume,
+};
+
+/// Bytes at the end of a disk that hold the backup of the table, and more.
+const TAIL: u64 = 64 << 10;
+
+/// Files of the root file system that go, whatever they are; systemd, the SSH server and we make them
+/// again.
+const GONE: [&str; 3] = [
+    "/var/lib/systemd/random-seed",
+    "/var/lib/systemd/credential.secret",
+    "/var/lib/dbus/machine-id",
+];
+/// Folders whose content goes: logs, and what Docker made for this one box.
+const EMPTIED: [&str; 3] = ["/var/log/journal", "/var/lib/docker", "/var/lib/containerd"];
+/// Where SSH host keys lie, and what their names begin with.
+const HOST_KEYS: (&str, &str) = ("/etc/ssh", "ssh_host_");
+/// Of our own state only this stays: where the sealed seed came from.
+const ACCEPTED: &str = "accepted.json";
+
+/// The copy on `disk`, whose head is not written yet.
+pub(super) struct Fresh<'a> {
+    pub(super) host: &'a Host,
+    pub(super) disk: &'a Path,
+    pub(super) target: &'a Target,
+    pub(super) partitions: &'a [Partition],
+    /// What is left on its SEED partition.
+    pub(super) note: &'a str,
+}
+
+impl Fresh<'_> {
+    /// Gives it GUIDs and a UUID of its own, takes away what the first start made, and looks whether
+    /// the root file system is whole.
+    pub(super) fn make(&self, head: &mut [u8]) -> Result<()> {
+        let root = self.place(partition::ROOT)?;
+        let whole = format!("{}?offset={}", self.disk.display(), root.start);
+        self.host.runner.run(&Command::new("tune2fs").args(["-U", "random", &whole]))?;
+        volume::with_part(self.host, self.disk, root, "ext4", &mut |folder| forget(folder))?;
+        let efi = self.place(partition::EFI)?;
+        volume::with_part(self.host, self.disk, efi, "vfat", &mut boot_loader::forget_attempts)?;
+        let seed = self.place(partition::SEED)?;
+        volume::with_part(self.host, self.disk, seed, "vfat", &mut |folder| {
+            fs::write(folder.join(partition::COPY_NOTE), self.note)
+                .map_err(failed("write", Path::new(partition::COPY_NOTE)))
+        })?;
+        self.target.sync().map_err(|error| HostError::Other(error.to_string()))?;
+        self.host.runner.run(&Command::new("e2fsck").args(["-f", "-n", &whole]))?;
+        // Last of all: a backup of the table alone is no reason to start from this disk, but why risk it.
+        self.renew_table(head)
+    }
+
+    /// The stick may still be plugged in when the copy starts: GRUB passes the GUID of the partition
+    /// that it found on its own disk, so the two may not share any.
+    fn renew_table(&self, head: &mut [u8]) -> Result<()> {
+        let folder = self.host.path("/run/homelab");
+        files::ensure_folder(&folder, 0o755, (0, 0))?;
+        let (size, write) = (self.target.size(), |error| failed("write", &folder)(error));
+        let mut ends = tempfile::tempfile_in(&folder).map_err(write)?;
+        // A file with nothing between its two ends takes no room.
+        ends.set_len(size).map_err(write)?;
+        ends.write_all_at(head, 0).map_err(write)?;
+        table::renew(&mut ends)?;
+        let mut tail = vec![0; usize::try_from(TAIL).unwrap_or(0)];
+        ends.read_exact_at(head, 0).map_err(write)?;
+        ends.read_exact_at(&mut tail, size - TAIL).map_err(write)?;
+        let written = self.target.write(size - TAIL, &tail);
+        written.map_err(|error| HostError::Other(error.to_string()))
+    }
+
+    fn place(&self, number: u32) -> Result<Extent> {
+        place(self.partitions, number)
+    }
+}
+
+/// Where a partition lies.
+pub(super) fn place(partitions: &[Partition], number: u32) -> Result<Extent> {
+    let found = partitions.iter().find(|partition| partition.number == number);
+    found.map(|partition| partition.extent).ok_or_else(|| {
+        HostError::Other(format!(
+            "the disk that the box runs from has no partition {number}, so it is none of ours"
+        ))
+    })
+}
+
+/// Takes away what the first start made on the root file system in `folder`. The sealed seed stays,
+/// with the secrets that were kept beside it: it is what the copy goes on with.
+fn forget(folder: &Path) -> Result<()> {
+    let at = |path: &str| files::below(folder, path);
+    for path in GONE {
+        files::remove(at(path))?;
+    }
+    let (keys, prefix) = HOST_KEYS;
+    for name in files::list(at(keys))?.iter().filter(|name| name.starts_with(prefix)) {
+        files::remove(at(keys).join(name))?;
+    }
+    for path in EMPTIED {
+        for name in files::list(at(path))? {
+            remove_all(&at(path).join(name))?;
+        }
+    }
+    for name in files::list(at(paths::STATE))?.iter().filter(|name| *name != ACCEPTED) {
+        remove_all(&at(paths::STATE).join(name))?;
+    }
+    // Empty, not gone: so it is in the image, and systemd fills it.
+    let id = at("/etc/machine-id");
+    let file = OpenOptions::new().write(true).truncate(true).open(&id);
+    match file {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        file => file.map(drop).map_err(failed("empty", &id)),
+    }
+}
+
+/// A file, or a folder with all below it.
+fn remove_all(path: &Path) -> Result<()> {
+    let about = fs::symlink_metadata(path).map_err(failed("look at", path))?;
+    match about.is_dir() {
+        true => fs::remove_dir_all(path).map_err(failed("remove", path)),
+        false => files::remove(path).map(drop),
+    }
+}
