@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! journal complete? --yes--> look whether everything holds, show the addresses, end
-//!       | no
+//!       | no                 (of a copy onto another disk: forget the seed, start from there)
 //! rescue? --yes--> show what failed, wait for a person
 //!       |
 //! sealed seed? --no--> wait for one, or ask for one (waiting, wizard) --> seal
@@ -12,6 +12,7 @@
 //!
 //! The machine is behind [`Machine`], so that all of it can be tested with folders.
 
+mod moved;
 mod stopped;
 mod waiting;
 mod wizard;
@@ -90,6 +91,13 @@ pub trait Machine: Places {
     /// # Errors
     /// Why it could not be told.
     fn rest_attempts(&self) -> Result<(), String>;
+    /// Whether it runs from something that can be pulled out.
+    fn on_a_stick(&self) -> bool;
+    /// Starts the machine again.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn restart(&self) -> Result<(), String>;
     /// A shell on a console, until it ends.
     ///
     /// # Errors
@@ -120,7 +128,7 @@ pub fn install(machine: &dyn Machine, talk: &mut Talk, version: &str) -> u8 {
 impl FirstBoot<'_> {
     fn run(&mut self) -> u8 {
         if let Some(journal) = self.complete() {
-            return self.look(&journal);
+            return self.end(&journal);
         }
         if self.machine.kernel_line().rescue {
             let stop = self.last_stop();
@@ -160,6 +168,14 @@ impl FirstBoot<'_> {
         Journal::load(self.host()).ok().flatten().filter(|journal| journal.complete)
     }
 
+    /// What is left to do when a plan was carried out before.
+    fn end(&mut self, journal: &Journal) -> u8 {
+        match journal.plan.install() {
+            Some(install) => self.moved(install, false),
+            None => self.look(journal),
+        }
+    }
+
     /// An installed box: looks and shows, changes nothing, and is content in any case. A box whose
     /// photo service is ill must still let its owner log in.
     fn look(&mut self, journal: &Journal) -> u8 {
@@ -194,7 +210,7 @@ impl FirstBoot<'_> {
 
     fn finished_elsewhere(&mut self) -> u8 {
         match self.complete() {
-            Some(journal) => self.look(&journal),
+            Some(journal) => self.end(&journal),
             None => 0,
         }
     }
@@ -217,7 +233,7 @@ impl FirstBoot<'_> {
     fn try_once(&mut self) -> Result<Report, Failure> {
         let _lock = self.lock()?;
         if let Some(journal) = self.complete() {
-            self.look(&journal);
+            self.end(&journal);
             return Ok(Report::new(self.version, Verdict::NoChange, 0, &self.host().clock.now()));
         }
         let (plan, secrets) = match sealing::sealed(self.host())? {
@@ -241,8 +257,12 @@ impl FirstBoot<'_> {
         self.talk.restart_clock();
         let report = self.machine.run(&plan, &context, self.talk);
         self.publish(&report, &context);
-        if report.exit == 0 {
-            self.ready(&report, &plan);
+        match plan.install() {
+            _ if report.exit != 0 => {}
+            Some(install) => {
+                self.moved(install, report.verdict == Verdict::Installed);
+            }
+            None => self.ready(&report, &plan),
         }
         Ok(report)
     }

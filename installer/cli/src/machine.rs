@@ -166,6 +166,16 @@ impl Machine for System {
         boot_loader::forgive_attempts(&self.host).map_err(|error| error.to_string())
     }
 
+    fn on_a_stick(&self) -> bool {
+        let disks = disks::disks(&self.host).unwrap_or_default();
+        disks.iter().any(|disk| disk.boot && disk.is_portable())
+    }
+
+    fn restart(&self) -> Result<(), String> {
+        let command = Command::new("systemctl").arg("reboot");
+        self.host.runner.run(&command).map(drop).map_err(|error| error.to_string())
+    }
+
     fn shell(&self, console: &str) -> Result<(), String> {
         let unit = format!("homelab-shell@{console}.service");
         let command = Command::new("systemctl").args(["start", "--wait", &unit]);

@@ -76,6 +76,8 @@ pub fn look(
                 None
             }
         };
+        // Where the system only moves, the images are fetched on another disk.
+        let plan = plan.filter(|plan| plan.install().is_none());
         let missing = plan.as_ref().map(|plan| missing_images(host, plan)).unwrap_or_default();
         wanted = Wanted::of(seed, plan.as_ref(), &missing);
         wanted.budget = model::plan::budget(seed, &catalogue, &facts).ok();

@@ -78,6 +78,24 @@ fn seal_as(
     Ok(accepted)
 }
 
+/// Forgets the sealed seed and what was kept with it, where the system goes on with a copy of them: the
+/// bytes are overwritten before the names go.
+///
+/// # Errors
+/// Something of it stays.
+pub fn unseal(host: &Host) -> host::Result<()> {
+    let secrets = host.path(paths::SECRETS);
+    let mut all: Vec<_> = files::list(&secrets)?.iter().map(|name| secrets.join(name)).collect();
+    all.extend([paths::ANSWERS, paths::SEED].map(|path| host.path(path)));
+    for path in all {
+        if path.exists() {
+            files::overwrite_in_place(&path, &[])?;
+            files::remove(&path)?;
+        }
+    }
+    files::remove(host.path(ACCEPTED)).map(drop)
+}
+
 /// Removes what was answered in a setup: with a sealed seed it is worth nothing, and secret.
 ///
 /// # Errors

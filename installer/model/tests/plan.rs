@@ -140,14 +140,118 @@ fn nothing_sleeps_that_nobody_would_wake() {
     assert_eq!(sleeping("[stacks]\ndisable = [\"sablier\"]\n"), 0);
 }
 
+/// A stick of 1.5 GB that the box runs from, and a disk of 500 GB with something on it.
+fn on_a_stick() -> Facts {
+    let mut facts = facts();
+    let volume = |name: &str, number, size| model::facts::Volume {
+        name: name.into(),
+        number: Some(number),
+        size,
+        signature: Some("ext4".into()),
+        uuid: Some(format!("0a1b2c3d-0000-4000-8000-00000000000{number}")),
+        label: None,
+        mounted_at: Vec::new(),
+    };
+    let boot = &mut facts.disks[0];
+    (boot.name, boot.serial, boot.bus) = ("sda".into(), "STICK1".into(), "usb".into());
+    boot.contents = vec![volume("sda1", 1, 1 << 20), volume("sda3", 3, 1_500_000_000)];
+    facts.disks.push(model::facts::Disk {
+        name: "nvme0n1".into(),
+        model: "Samsung 980".into(),
+        serial: "BOX2".into(),
+        ids: vec!["nvme-Samsung_980_BOX2".into()],
+        size: 500_000_000_000,
+        sector: 512,
+        bus: "nvme".into(),
+        contents: vec![volume("nvme0n1p7", 7, 400_000_000_000)],
+        table: Some("gpt".into()),
+        ..model::facts::Disk::default()
+    });
+    facts
+}
+
+const INSTALL: &str = "[install]\ndisk = \"serial:BOX2\"\nwipe = \"BOX2\"\n";
+
 #[test]
-fn a_wish_that_nothing_carries_out_is_refused() {
-    let text = with(&["[install]\ndisk = \"serial:BOX2\"\nwipe = \"BOX2\"\n"]);
-    let problems = model::plan::plan(&support::seed(&text), &catalogue(), &facts()).unwrap_err();
+fn a_stick_does_nothing_but_copy_itself() {
+    let made = plan(&with(&[INSTALL]), &catalogue(), &on_a_stick());
+    let [step] = &made.steps[..] else { panic!("{:?}", made.steps) };
+    assert_eq!(step.title, "Install: copy the system onto `serial:BOX2` (500 GB)");
+    let install = made.install().unwrap();
+    assert_eq!(install.needs, 1_500_000_000 + (3 << 20));
     assert_eq!(
-        problems.summary_lines(),
-        ["seed.toml: `[install]` is not carried out by this version"]
+        install.consent.victim().contents,
+        ["ext4 uuid:0a1b2c3d-0000-4000-8000-000000000007"]
     );
+
+    // On the disk that it names the same seed is an ordinary one.
+    let mut there = on_a_stick();
+    (there.disks[0].boot, there.disks[1].boot) = (false, true);
+    let made = plan(&with(&[INSTALL]), &catalogue(), &there);
+    assert!(made.install().is_none() && made.steps.len() > 5);
+    let mut without = plan(&with(&[]), &catalogue(), &there);
+    without.seed = made.seed.clone();
+    assert_eq!(made, without);
+}
+
+#[test]
+fn what_would_go_wrong_on_the_other_disk_is_told_before_the_copy() {
+    let refused = |seed: &[&str], change: &dyn Fn(&mut Facts)| {
+        let mut facts = on_a_stick();
+        change(&mut facts);
+        let seed = support::seed(&with(seed));
+        model::plan::plan(&seed, &catalogue(), &facts).unwrap_err().to_string()
+    };
+    let disk =
+        "serial:BOX2 (Samsung 980, nvme, 500 GB, ext4 uuid:0a1b2c3d-0000-4000-8000-000000000007)";
+    let none = |_: &mut Facts| {};
+    assert_eq!(
+        refused(&[INSTALL], &|facts| facts.disks[1].sector = 4096),
+        format!(
+            "seed.toml: `[install]`: {disk} has sectors of 4096 bytes, and the image is made for \
+             those of 512\n   = choose another disk\n"
+        )
+    );
+    assert_eq!(
+        refused(&[INSTALL], &|facts| facts.disks[1].size = 1_000_000_000),
+        "seed.toml: `[install]`: serial:BOX2 (Samsung 980, nvme, 1 GB, ext4 uuid:0a1b2c3d-0000-4000-8000-000000000007) is too \
+         small: the system needs 1 GB\n   = choose another disk\n"
+    );
+    assert_eq!(
+        refused(&[INSTALL], &|facts| {
+            facts.disks[1].contents[0].mounted_at = vec!["/mnt/x".to_owned()];
+        }),
+        format!(
+            "seed.toml: `[install]`: {disk} is in use: /mnt/x\n   = unmount it, if it really may be \
+             formatted\n"
+        )
+    );
+    assert_eq!(
+        refused(&[INSTALL], &|facts| {
+            facts.disks.remove(1);
+        }),
+        "seed.toml: `[install]`: no disk is `serial:BOX2`\n   = this machine has no other disk than \
+         its own\n"
+    );
+    assert_eq!(
+        refused(&[INSTALL], &|facts| facts.disks[0].bus = "sata".to_owned()),
+        "seed.toml: `[install]`: the box runs from serial:STICK1 (sda, sata, 64 GB, ext4 \
+         uuid:0a1b2c3d-0000-4000-8000-000000000001, ext4 uuid:0a1b2c3d-0000-4000-8000-000000000003), which is no stick\n   = remove `[install]`, or start the \
+         box from a stick with this seed\n"
+    );
+    let other =
+        "[install]\ndisk = \"by-id:nvme-Samsung_980_BOX2\"\nwipe = \"nvme-Samsung_980_BOX2\"\n";
+    assert_eq!(
+        refused(&[other], &none),
+        format!(
+            "seed.toml: `[install]`: consent is for `nvme-Samsung_980_BOX2`, but the disk found is \
+             {disk}\n   = if it may be formatted, write `wipe = \"BOX2\"`\n"
+        )
+    );
+    // What is mounted from a disk that is erased is not there afterwards.
+    let mount = "[[storage.mount]]\nat = \"/mnt/media\"\ndisk = \"uuid:0a1b2c3d-0000-4000-8000-000000000007\"\n";
+    let text = refused(&[INSTALL, mount], &none);
+    assert!(text.starts_with("seed.toml: `/mnt/media`: no file system has the UUID"), "{text}");
 }
 
 #[test]

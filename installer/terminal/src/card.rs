@@ -4,6 +4,7 @@ use std::{fmt::Write as _, net::IpAddr};
 
 use model::{
     Problems,
+    disk::{Victim, size},
     facts::NetworkPort,
     plan::Handover,
     preflight::{Wanted, network::link},
@@ -78,13 +79,15 @@ pub struct Unclaimed<'a> {
     pub addresses: &'a [IpAddr],
     /// Somebody began to answer the questions.
     pub begun: bool,
+    /// It runs from something that can be pulled out.
+    pub stick: bool,
     /// Why a place that was looked at could not be read, one sentence each.
     pub trouble: &'a [String],
 }
 
 /// Shown while no seed is there.
 pub fn waiting(unclaimed: &Unclaimed<'_>) -> String {
-    let Unclaimed { version, ports, addresses, begun, trouble } = unclaimed;
+    let Unclaimed { version, ports, addresses, begun, stick, trouble } = unclaimed;
     let mut card = Card::new(&format!("homelab {version}: this box waits for its seed"));
     card.gap();
     card.paragraph(match begun {
@@ -104,6 +107,13 @@ pub fn waiting(unclaimed: &Unclaimed<'_>) -> String {
     card.gap();
     card.paragraph("Check it beforehand on your PC: `homelab-image seed check seed.toml`");
     card.gap();
+    if *stick {
+        card.paragraph(
+            "This box runs from a stick. The setup asks whether the system shall be copied onto a disk \
+             of this machine; in a seed, `[install]` says so. By itself the box does not do it.",
+        );
+        card.gap();
+    }
     card.entry("Network", &network(ports));
     card.entry("Addresses", &address_list(addresses));
     for line in *trouble {
@@ -259,6 +269,37 @@ pub fn rescue_without_report() -> Stop {
         done: String::new(),
         hint: "try once more and watch where it stops; check power and disk".to_owned(),
     }
+}
+
+/// Shown when the system lies on another disk. `now`: the copy was made in this very start.
+pub fn moved(disk: &Victim, now: bool) -> String {
+    let model = if disk.model.trim().is_empty() { "disk" } else { disk.model.trim() };
+    let disk = format!("{disk} ({model}, {})", size(disk.size));
+    let mut card = Card::new(match now {
+        true => "homelab: the system is copied; pull out the stick",
+        false => "homelab: the system was copied before; pull out the stick",
+    });
+    card.gap();
+    card.entry("Lies on", &disk);
+    match now {
+        true => {
+            card.entry(
+                "Next",
+                "the machine starts again in a moment, from that disk, and goes on there",
+            );
+            card.entry("If not", "choose that disk in the setup of the firmware, before the stick");
+        }
+        false => {
+            card.entry("So", "the machine was started from the stick again; nothing was written");
+            card.entry("Next", "pull out the stick and press Enter: the machine starts again");
+            card.entry("Or", "choose that disk in the setup of the firmware, before the stick");
+            card.entry(
+                "Anew",
+                "to copy the system there once more, change the seed or erase the disk first",
+            );
+        }
+    }
+    card.done()
 }
 
 /// Shown at the end. `report` has addresses, links and the fingerprint, `handover` who may log in

@@ -40,6 +40,14 @@ fn write(out: &mut String, plan: &Plan) -> fmt::Result {
 /// What a step brings about, one line each.
 fn details(action: &Action) -> Vec<String> {
     match action {
+        Action::Install(install) => {
+            let victim = install.consent.victim();
+            let lost = match victim.contents.is_empty() {
+                true => "it is empty".to_owned(),
+                false => format!("everything on it is lost: {}", victim.contents.join(", ")),
+            };
+            vec![format!("onto {victim}, {lost}"), "the stick stays as it is".to_owned()]
+        }
         Action::Clock => Vec::new(),
         Action::Identity(identity) => vec![
             format!("host name {} ({})", identity.hostname, identity.fqdn),

@@ -33,6 +33,8 @@ struct Fake {
     rescue: bool,
     /// It has the repository's own catalogue, and makes real plans for 8 GiB and one port.
     real: bool,
+    /// It runs from a stick, and every plan copies it; how a run ends that finds nothing wrong.
+    copies: Option<Verdict>,
     /// How the runs end; none left: well.
     ends: RefCell<VecDeque<u8>>,
     log: RefCell<Vec<String>>,
@@ -49,6 +51,7 @@ impl Fake {
             seeds: RefCell::default(),
             rescue: false,
             real: false,
+            copies: None,
             ends: RefCell::default(),
             log: RefCell::default(),
         }
@@ -61,7 +64,7 @@ impl Fake {
     fn report(&self, exit: u8) -> Report {
         let id = StepId::new("images");
         let verdict = match exit {
-            0 => Verdict::Installed,
+            0 => self.copies.clone().unwrap_or(Verdict::Installed),
             _ => Verdict::Failed { step: id.clone() },
         };
         let mut report = Report::new("0.1.0", verdict, exit, "2026-11-24T00:00:00Z");
@@ -83,6 +86,14 @@ fn plan() -> Plan {
         catalogue: Digest::of("catalogue"),
         steps: vec![step],
     }
+}
+
+/// The step of a plan that copies the system of a stick.
+fn copy() -> Step {
+    let disk = model::facts::Disk { serial: "BOX2".into(), size: 1, ..Default::default() };
+    let consent = model::disk::Consent::given("BOX2", &disk).unwrap();
+    let action = Action::Install(model::plan::Install { consent, needs: 1 });
+    Step { id: StepId::new("install"), title: "Install".to_owned(), action }
 }
 
 impl Places for Fake {
@@ -153,7 +164,11 @@ impl Machine for Fake {
             let (catalogue, facts) = self.world()?;
             return Ok(model::plan::plan(seed, &catalogue, &facts)?);
         }
-        Ok(Plan { seed: seed.digest.clone(), ..plan() })
+        let steps = match self.copies {
+            Some(_) => vec![copy()],
+            None => plan().steps,
+        };
+        Ok(Plan { seed: seed.digest.clone(), steps, ..plan() })
     }
     fn medium(&self) -> Option<Arc<dyn Medium>> {
         Some(Arc::new(Folder(self.partition.clone())))
@@ -180,6 +195,13 @@ impl Machine for Fake {
     }
     fn rest_attempts(&self) -> Result<(), String> {
         self.note("rest");
+        Ok(())
+    }
+    fn on_a_stick(&self) -> bool {
+        self.copies.is_some()
+    }
+    fn restart(&self) -> Result<(), String> {
+        self.note("restart");
         Ok(())
     }
     fn shell(&self, console: &str) -> Result<(), String> {
@@ -326,4 +348,43 @@ fn rescue_waits_for_a_person_and_has_a_shell() {
     drop(typist.join().unwrap());
     assert_eq!(stage.log(), ["shell on ttyS0", "run with admin-password", "publish 0"]);
     assert!(stage.said.text().contains("several starts did not finish the install"));
+}
+
+#[test]
+fn a_copy_starts_from_its_disk_and_the_stick_forgets_the_seed() {
+    let mut stage = Stage::new().seeds(&[(3, GOOD)]);
+    stage.fake.copies = Some(Verdict::Installed);
+    assert_eq!(stage.install(), 0);
+    assert_eq!(stage.log(), ["rest", "run with admin-password", "publish 0", "rest", "restart"]);
+    let said = stage.said.text();
+    assert!(said.contains("pull out the stick"), "{said}");
+    assert!(said.contains("This box runs from a stick"), "{said}");
+    assert_eq!(sealing::sealed(&stage.fake.host).unwrap(), None);
+    assert!(Journal::load(&stage.fake.host).unwrap().is_none());
+}
+
+#[test]
+fn a_stick_that_is_started_again_after_its_copy_waits_to_be_pulled_out() {
+    let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+    stage.fake.copies = Some(Verdict::NoChange);
+    let typist = stage.types(&["\n"]);
+    assert_eq!(stage.install(), 0);
+    drop(typist.join().unwrap());
+    assert_eq!(stage.log(), ["run with admin-password", "publish 0", "rest", "restart"]);
+    assert!(stage.said.text().contains("was copied before"), "{}", stage.said.text());
+}
+
+#[test]
+fn a_copy_whose_end_was_cut_off_is_ended_at_the_next_start() {
+    let mut stage = Stage::new();
+    sealing::seal(&stage.fake.host, GOOD, "a stick", &[].into()).unwrap();
+    let plan = Plan { steps: vec![copy()], ..plan() };
+    let mut journal = Journal::new(&plan, "2026-11-24T00:00:00Z".to_owned());
+    journal.complete = true;
+    journal.save(&stage.fake.host).unwrap();
+    let typist = stage.types(&["\n"]);
+    assert_eq!(stage.install(), 0);
+    drop(typist.join().unwrap());
+    assert_eq!(stage.log(), ["rest", "restart"]);
+    assert_eq!(sealing::sealed(&stage.fake.host).unwrap(), None);
 }

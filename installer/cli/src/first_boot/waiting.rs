@@ -39,6 +39,8 @@ struct Said {
     card: String,
     refused: Option<Refusal>,
     waiting: bool,
+    /// The box runs from a stick; none: nobody has looked yet.
+    stick: Option<bool>,
 }
 
 /// A seed that was refused.
@@ -136,6 +138,7 @@ impl FirstBoot<'_> {
             ports: &self.machine.ports(),
             addresses: &self.machine.addresses(),
             begun,
+            stick: *said.stick.get_or_insert_with(|| self.machine.on_a_stick()),
             trouble,
         });
         if !said.waiting {

@@ -9,6 +9,7 @@ mod firewall;
 mod handover;
 mod identity;
 pub(crate) mod images;
+mod install;
 mod network;
 mod networks;
 mod render;
@@ -90,6 +91,7 @@ pub(crate) trait Doing {
 /// The doing of an action.
 pub(crate) fn doing<'a>(action: &'a Action) -> Box<dyn Doing + 'a> {
     match action {
+        Action::Install(install) => Box::new(install::Doer(install)),
         Action::Clock => Box::new(clock::Clock),
         Action::Identity(identity) => Box::new(identity::Doer(identity)),
         Action::Network(files) => Box::new(network::Network(files)),

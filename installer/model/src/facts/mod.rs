@@ -108,6 +108,13 @@ pub struct Disk {
     pub formatting: Option<Formatting>,
 }
 
+impl Disk {
+    /// A stick, a card or a disk on a cable: what a system is carried around on, to be pulled out again.
+    pub fn is_portable(&self) -> bool {
+        self.removable || self.bus == "usb"
+    }
+}
+
 /// The box's own note of a disk that it formats, made before the first write. No disk is formatted
 /// twice: the note outlives the deed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest,
     catalogue::wish::Setup,
+    disk::Consent,
     secret::{Notation, SecretRef},
     seed::ImageSource,
 };
@@ -16,6 +17,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Action {
+    /// The system is copied from the stick that it runs from to another disk. All there is to do: the
+    /// rest is done there.
+    Install(Install),
     /// The clock runs and is set from the network when there is one.
     Clock,
     /// Host name, time zone, locale, keyboard, the admin's account, and the box's own identifiers:
@@ -54,6 +58,15 @@ pub enum Action {
     },
     /// Console banner, recovery sheet, seed scrubbed, install attempts cleared.
     Handover(Handover),
+}
+
+/// See [`Action::Install`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Install {
+    /// The disk, everything on which is lost.
+    pub consent: Consent,
+    /// Bytes that the system needs there.
+    pub needs: u64,
 }
 
 /// A file as it should lie there.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{
     Action, ArtefactWish, Certificates, FORMAT, Firewall, FolderFile, FolderWish, Handover,
-    Identity, ImagePull, Images, Network, PasswordWish, Plan, PortRule, Protocol, Render, Step,
-    StepId, access, secrets::secrets, select, storage, system,
+    Identity, ImagePull, Images, Install, Network, PasswordWish, Plan, PortRule, Protocol, Render,
+    Step, StepId, access, install, secrets::secrets, select, storage, system,
 };
 use crate::{
     Problems,
     catalogue::{Catalogue, lock::Reference, wish::PublishKind},
+    disk,
     facts::Facts,
     paths,
     render::{self, Deployment, Rendered, SHARED_NETWORKS, stack_folder},
@@ -28,13 +29,19 @@ const CERTIFICATE_DAYS: u32 = 397;
 /// What the catalogue or the machine cannot give the seed.
 pub fn plan(seed: &Seed, catalogue: &Catalogue, facts: &Facts) -> Result<Plan, Problems> {
     let mut problems = Problems::new(SEED, "");
+    let install = seed.install.as_ref().and_then(|wish| {
+        let refused = match install::install(wish, facts) {
+            Ok(install) => return install,
+            Err(refused) => refused,
+        };
+        problems.push(None, format!("`[install]`: {}", refused.what), refused.hint);
+        None
+    });
+    // What would be refused there is refused before the copy is made.
+    let there = install.as_ref().map(|install| install::afterwards(install, facts));
+    let facts = there.as_ref().unwrap_or(facts);
     let (deployment, left_out) = select::deployment(seed, catalogue, facts, &mut problems);
     select::check_memory(&deployment, &mut problems);
-    if seed.install.is_some() {
-        // Refuse rather than forget: its owner believes that another disk is written.
-        let hint = "remove it, and write the image to that disk itself";
-        problems.push(None, "`[install]` is not carried out by this version", hint);
-    }
     check_schedule(seed, &mut problems);
     let storage = storage::storage(&deployment, &mut problems);
     let rendered = match render::render(&deployment) {
@@ -44,13 +51,23 @@ pub fn plan(seed: &Seed, catalogue: &Catalogue, facts: &Facts) -> Result<Plan, P
             return problems.into_result(None);
         }
     };
-    let steps = steps(&deployment, catalogue, storage, rendered, &left_out);
+    let steps = match install {
+        Some(install) => vec![copy(install)],
+        None => steps(&deployment, catalogue, storage, rendered, &left_out),
+    };
     problems.into_result(Some(Plan {
         format: FORMAT,
         seed: seed.digest.clone(),
         catalogue: catalogue.digest.clone(),
         steps,
     }))
+}
+
+/// The one step of a plan that only moves the system: the copy makes the plan for the rest.
+fn copy(install: Install) -> Step {
+    let victim = install.consent.victim();
+    let title = format!("Install: copy the system onto {victim} ({})", disk::size(victim.size));
+    Step { id: StepId::new("install"), title, action: Action::Install(install) }
 }
 
 /// The backup service knows cron only. Another moment than the one asked for would be a lie.

@@ -6,6 +6,7 @@
 mod access;
 mod action;
 mod budget;
+pub(crate) mod install;
 mod make;
 mod outlook;
 mod secrets;
@@ -62,6 +63,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The copy, if that is all there is to do here.
+    pub fn install(&self) -> Option<&Install> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Action::Install(install) => Some(install),
+            _ => None,
+        })
+    }
+
     /// Digest of the whole plan. Two plans with one digest do the same.
     pub fn digest(&self) -> Digest {
         Digest::of(serde_json::to_vec(self).unwrap_or_default())

@@ -44,7 +44,14 @@ fn port(carrier: bool) -> NetworkPort {
 }
 
 fn unclaimed() -> Unclaimed<'static> {
-    Unclaimed { version: "0.1.0", ports: &[], addresses: &[], begun: false, trouble: &[] }
+    Unclaimed {
+        version: "0.1.0",
+        ports: &[],
+        addresses: &[],
+        begun: false,
+        stick: false,
+        trouble: &[],
+    }
 }
 
 /// No line is wider than a console, and nothing but ASCII is in it.
@@ -80,6 +87,42 @@ fn a_box_without_a_seed_says_where_to_put_one() {
 
  Network        enp1s0 has a link
  Addresses      192.168.1.10
+===============================================================================
+"
+    );
+}
+
+#[test]
+fn a_box_on_a_stick_says_how_it_gets_onto_a_disk() {
+    let card = waiting(&Unclaimed { stick: true, ..unclaimed() });
+    fits(&card);
+    assert!(
+        card.contains(
+            "
+ This box runs from a stick. The setup asks whether the system shall be copied
+ onto a disk of this machine; in a seed, `[install]` says so. By itself the box
+ does not do it.
+"
+        ),
+        "{card}"
+    );
+    let disk = Victim {
+        serial: "BOX2".into(),
+        id: None,
+        model: "Samsung 980".into(),
+        size: 500_000_000_000,
+        contents: Vec::new(),
+    };
+    fits(&moved(&disk, false));
+    assert_eq!(
+        moved(&disk, true),
+        "===============================================================================
+ homelab: the system is copied; pull out the stick
+
+ Lies on        `serial:BOX2` (Samsung 980, 500 GB)
+ Next           the machine starts again in a moment, from that disk, and goes
+                on there
+ If not         choose that disk in the setup of the firmware, before the stick
 ===============================================================================
 "
     );

@@ -1,7 +1,8 @@
 //! A plan in the words of its owner: what is asked for consent, before anything is changed.
 
 use model::{
-    plan::{Action, Firewall, Identity, MountWish, Outlook, Plan, Storage},
+    disk,
+    plan::{Action, Firewall, Identity, Install, MountWish, Outlook, Plan, Storage},
     preflight::{Finding, Verdict},
     seed::{ImageSource, MountSource, Seed},
 };
@@ -17,6 +18,11 @@ pub fn words(plan: &Plan, seed: &Seed, findings: &[Finding]) -> Vec<String> {
          what happens:"
             .to_owned(),
     ];
+    if let Some(install) = plan.install() {
+        paragraphs.extend(copy(install, seed));
+        paragraphs.extend(findings.iter().filter_map(finding));
+        return paragraphs;
+    }
     for step in &plan.steps {
         match &step.action {
             Action::Identity(identity) => paragraphs.push(who(identity)),
@@ -29,6 +35,30 @@ pub fn words(plan: &Plan, seed: &Seed, findings: &[Finding]) -> Vec<String> {
     paragraphs.push(time(plan.outlook(), seed.images.source));
     paragraphs.extend(findings.iter().filter_map(finding));
     paragraphs
+}
+
+/// A plan that only moves the system: what is done there comes of the same answers.
+fn copy(install: &Install, seed: &Seed) -> Vec<String> {
+    let victim = install.consent.victim();
+    let lost = match victim.contents.is_empty() {
+        true => "It is empty.".to_owned(),
+        false => format!("EVERYTHING ON IT IS LOST: {}.", victim.contents.join(", ")),
+    };
+    let model = if victim.model.trim().is_empty() { "disk" } else { victim.model.trim() };
+    vec![
+        format!(
+            "Disks: the system of this stick is copied onto {victim} ({model}, {}) and read back from \
+             there. {lost} No other disk is written to, and the stick stays as it is.",
+            disk::size(victim.size)
+        ),
+        format!(
+            "Then: the machine starts again, from that disk, and sets itself up there by your answers \
+             without asking: it is called {}, its admin is {}. Pull out the stick when it says so.",
+            seed.system.hostname, seed.admin.name
+        ),
+        "Power may go at any moment: as long as the copy is not whole, the stick starts again."
+            .to_owned(),
+    ]
 }
 
 fn who(identity: &Identity) -> String {
@@ -152,6 +182,7 @@ fn finding(finding: &Finding) -> Option<String> {
 mod tests {
     use model::{
         Digest,
+        facts::Disk,
         plan::{
             FORMAT, Handover, ImagePull, Images, PasswordWish, PortRule, Protocol, ServiceWish,
             StackWish, Step, StepId,
@@ -250,6 +281,37 @@ mod tests {
             catalogue: Digest::of("c"),
             steps: actions.map(step).to_vec(),
         }
+    }
+
+    #[test]
+    fn a_copy_is_told_with_what_is_lost_and_what_comes_then() {
+        let disk = |table: Option<&str>| Disk {
+            serial: "BOX2".into(),
+            model: "Fast".into(),
+            size: 500_000_000_000,
+            table: table.map(str::to_owned),
+            ..Disk::default()
+        };
+        let told = |table| {
+            let consent = disk::Consent::given("BOX2", &disk(table)).unwrap();
+            let install = Action::Install(Install { consent, needs: 1 });
+            let plan = Plan { steps: vec![step(install)], ..plan() };
+            let text = "schema = 1\n[admin]\npassword = { ask = true }\n";
+            words(&plan, &model::seed::parse("seed.toml", text).unwrap(), &[])
+        };
+        assert_eq!(
+            told(Some("dos"))[1..],
+            [
+                "Disks: the system of this stick is copied onto `serial:BOX2` (Fast, 500 GB) and read \
+                 back from there. EVERYTHING ON IT IS LOST: dos partition table. No other disk is \
+                 written to, and the stick stays as it is.",
+                "Then: the machine starts again, from that disk, and sets itself up there by your \
+                 answers without asking: it is called homelab, its admin is admin. Pull out the stick \
+                 when it says so.",
+                "Power may go at any moment: as long as the copy is not whole, the stick starts again.",
+            ]
+        );
+        assert!(told(None)[1].contains("It is empty."));
     }
 
     #[test]
