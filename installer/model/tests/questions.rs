@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 #![allow(clippy::disallowed_methods, reason = "golden tests read their files")]
 
+#[path = "questions/install.rs"]
+mod install;
 mod support;
 
 use std::{collections::BTreeSet, path::Path, sync::LazyLock};
@@ -114,7 +116,7 @@ fn good(question: &Question<'_>) -> Value {
         "notifications.smtp.server" => text("smtp.example.org:587"),
         "notifications.ntfy.url" => text("https://ntfy.sh/alex-7f3a"),
         _ if id.ends_with(".consent") => {
-            let disks = facts().disks;
+            let disks = stick_world().facts.disks;
             let disk = disks.iter().rfind(|disk| id.contains(disk.serial.as_str())).unwrap();
             text(&disk.serial[disk.serial.len() - 4..])
         }
@@ -300,11 +302,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_way_ends_in_a_good_seed(choices in prop::collection::vec(any::<u32>(), 0..90), kind in 0..4) {
+    fn every_way_ends_in_a_good_seed(choices in prop::collection::vec(any::<u32>(), 0..90), kind in 0..5) {
         let world = match kind {
             0 => box_world(false),
             1 => box_world(true),
             2 => World::of_pc(&CATALOGUE, None),
+            3 => stick_world(),
             _ => World::of_pc(&CATALOGUE, Some(4 << 30)),
         };
         wander(&world, &choices);
@@ -337,8 +340,9 @@ fn every_question_is_reached() {
         ],
         &[("domain.kind", text("own")), ("domain.provider", text("bunny"))],
     ];
-    for answers in ways {
-        let world = box_world(true);
+    let stick: &[(&str, Value)] = &[];
+    let ways = ways.into_iter().map(|way| (box_world(true), way));
+    for (world, answers) in ways.chain([(stick_world(), stick)]) {
         let interview = answered(&world, answers);
         interview.seed().unwrap_or_else(|problems| panic!("{problems}"));
         seen.extend(interview.summary().into_iter().map(|line| line.id.0));
@@ -382,6 +386,16 @@ fn formatting_needs_the_last_four_of_the_serial() {
     assert_eq!(refused.what, "`y` is not the end of the serial of this disk");
     interview.answer(&text("a345")).unwrap();
     assert!(interview.next().is_none());
+}
+
+/// The same box, started from a stick: with an empty disk, and with one that is too small.
+fn stick_world() -> World<'static> {
+    let mut facts = facts();
+    let boot = &mut facts.disks[0];
+    (boot.bus, boot.model) = ("usb".to_owned(), "SanDisk Ultra".to_owned());
+    boot.contents = vec![Volume { size: 1_500_000_000, ..volume("vda", "ext4", 3) }];
+    facts.disks.push(Disk { size: 1_000_000_000, ..disk("sdd", "WD-WX12A348", Vec::new()) });
+    World::of_box(&CATALOGUE, facts)
 }
 
 #[test]

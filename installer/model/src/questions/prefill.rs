@@ -2,7 +2,7 @@
 
 use toml::{Table, Value as Toml, de::DeTable};
 
-use super::{Answers, Value};
+use super::{Answers, Value, ask::STAY};
 use crate::{
     Secret,
     seed::{self, providers},
@@ -37,6 +37,10 @@ pub fn prefill(text: &str) -> Answers {
     let email = text_at("admin.email").or_else(|| text_at("domain.certificate.email"));
     fill_text(&mut answers, "admin.email", email);
     domain(&mut answers, &tree);
+    // Consent to erase is never taken over, neither here nor for mounts. Whoever wrote a seed without
+    // it stays where they are.
+    let stays = (!tree.is_empty()).then(|| STAY.to_owned());
+    fill_text(&mut answers, "install.disk", text_at("install.disk").or(stays));
     mounts(&mut answers, &tree);
     if at(&tree, "vpn").is_some() {
         answers.prefill("vpn.wanted", Value::Yes(true));

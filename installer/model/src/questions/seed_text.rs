@@ -22,6 +22,7 @@ pub fn seed_text(said: &Said, kept: Option<&Secret>) -> Secret {
     system(&mut seed, said);
     admin(&mut seed, said);
     domain(&mut seed, said);
+    install(&mut seed, said);
     storage(&mut seed, said);
     vpn(&mut seed, said);
     stacks(&mut seed, said);
@@ -80,6 +81,15 @@ fn domain(seed: &mut Writer, said: &Said) {
     let root_ca = said.text("domain.certificate.root_ca");
     if !root_ca.is_empty() {
         seed.key("domain.certificate.root_ca", origin("file", root_ca.into()));
+    }
+}
+
+fn install(seed: &mut Writer, said: &Said) {
+    let disk = said.text("install.disk");
+    if let Some(serial) = disk.strip_prefix("serial:") {
+        seed.table("install");
+        seed.text_key("install.disk", disk);
+        seed.text_key("install.wipe", serial);
     }
 }
 

@@ -21,14 +21,18 @@ pub(super) struct Candidate {
     empty: bool,
 }
 
-/// Whatever can be mounted; what cannot goes to `not_offered`, with the reason.
+/// Whatever can be mounted; what cannot goes to `not_offered`, with the reason. Never the disk that
+/// `system` selects.
 pub(super) fn candidates(
     facts: &Facts,
+    system: &str,
     formats: bool,
     not_offered: &mut Vec<String>,
 ) -> Vec<Candidate> {
     let mut all = Vec::new();
-    for disk in facts.disks.iter().filter(|disk| !disk.boot && !disk.removable) {
+    let system = system.strip_prefix("serial:");
+    let others = facts.disks.iter().filter(|disk| !disk.boot && !disk.removable);
+    for disk in others.filter(|disk| system != Some(disk.serial.as_str())) {
         let about = describe(disk);
         let usable: Vec<&Volume> = disk.contents.iter().filter(|v| is_usable(v)).collect();
         let unique = unique_selector(disk, facts);
@@ -83,7 +87,7 @@ fn is_usable(volume: &Volume) -> bool {
 }
 
 /// A selector that means this disk and no other one of the machine.
-fn unique_selector(disk: &Disk, facts: &Facts) -> Option<String> {
+pub(super) fn unique_selector(disk: &Disk, facts: &Facts) -> Option<String> {
     let others = || facts.disks.iter().filter(|other| other.name != disk.name);
     let by_serial = format!("serial:{}", disk.serial);
     if rules::is_serial(&disk.serial) && !others().any(|other| other.serial == disk.serial) {
@@ -95,7 +99,7 @@ fn unique_selector(disk: &Disk, facts: &Facts) -> Option<String> {
 }
 
 /// Model, serial, size, and what is on it.
-fn describe(disk: &Disk) -> String {
+pub(super) fn describe(disk: &Disk) -> String {
     let model = if disk.model.is_empty() { &disk.name } else { &disk.model };
     let serial = if disk.serial.is_empty() { "none" } else { &disk.serial };
     let gigabytes = disk.size / 1_000_000_000;
@@ -165,7 +169,7 @@ pub(super) fn disk(walk: &mut Walk<'_>, candidate: &Candidate, taken: &mut Vec<S
                     .or_value(Value::Yes(false)),
             );
         if format {
-            consent(walk, &id, about, serial, *empty);
+            consent(walk, &id, &format!("{about} will be formatted."), serial, *empty);
             wipe = Some(serial.clone());
         }
     }
@@ -175,15 +179,14 @@ pub(super) fn disk(walk: &mut Walk<'_>, candidate: &Candidate, taken: &mut Vec<S
     walk.said.mounts.push(Mounted { holds, source, filesystem, wipe, login: None });
 }
 
-/// Formatting needs the last four of the serial typed: a slip of a finger cannot be consent.
-fn consent(walk: &mut Walk<'_>, id: &str, about: &str, serial: &str, empty: bool) {
+/// Erasing a disk needs the last four of its serial typed: a slip of a finger cannot be consent. `what`
+/// will happen to which disk, as a sentence.
+pub(super) fn consent(walk: &mut Walk<'_>, id: &str, what: &str, serial: &str, empty: bool) {
     let four = last_four(serial);
     let lost = if empty { "It is empty." } else { "EVERYTHING ON IT IS LOST." };
     walk.text(
         Question::new(format!("{id}.consent"), "Consent", Kind::Text)
-            .asks(format!(
-                "{about} will be formatted. {lost} Type the last four characters of its serial."
-            ))
+            .asks(format!("{what} {lost} Type the last four characters of its serial."))
             .help(
                 "They stand on the label of the disk, and above. Go back to leave the disk alone.",
             )

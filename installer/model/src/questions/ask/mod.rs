@@ -2,11 +2,14 @@
 
 mod disks;
 mod domain;
+mod install;
 mod keep;
 mod owner;
 mod stacks;
 mod storage;
 mod vpn;
+
+pub(super) use install::STAY;
 
 use super::{Question, walk::Walk};
 use crate::seed::rules::{self, Refused};
@@ -16,6 +19,7 @@ pub(super) fn everything(walk: &mut Walk<'_>) {
     owner::system(walk);
     owner::admin(walk);
     domain::domain(walk);
+    install::install(walk);
     storage::storage(walk);
     vpn::vpn(walk);
     stacks::stacks(walk);

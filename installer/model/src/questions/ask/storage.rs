@@ -26,7 +26,9 @@ pub(super) fn storage(walk: &mut Walk<'_>) {
     let mut not_offered = Vec::new();
     if walk.world.place == Place::Box {
         let world = walk.world;
-        for candidate in candidates(&world.facts, world.formats, &mut not_offered) {
+        // The disk that the system goes onto holds nothing else.
+        let system = walk.said.text("install.disk").to_owned();
+        for candidate in candidates(&world.facts, &system, world.formats, &mut not_offered) {
             disk(walk, &candidate, &mut taken);
         }
     }
