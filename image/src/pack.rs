@@ -92,7 +92,7 @@ fn qcow2(image: &Path, to: &Path, runner: &dyn Runner) -> Result<()> {
 mod tests {
     use std::{fs, io::Read as _};
 
-    use host::{SystemRunner, flash::Source as _};
+    use host::SystemRunner;
 
     use super::*;
 

@@ -13,7 +13,7 @@ use model::{block_map::BlockMap, paths::partition};
 use crate::{machine::disk::Disk, program::Program};
 
 /// The program under test.
-const PROGRAM: &str = "target/release/homelab-image";
+pub const PROGRAM: &str = "target/release/homelab-image";
 /// Bytes of noise behind the image.
 const BEHIND: u64 = 64 << 20;
 

@@ -9,6 +9,7 @@ mod install;
 mod probe;
 mod repeat;
 mod secrets;
+mod simulate;
 mod waits;
 mod wired;
 mod wizard;
@@ -132,6 +133,12 @@ const SLOW: &[Story] = &[
         after: &[],
         stacks: &["core"],
         checks: &[("a-credential-is-taken", waits::a_credential_is_taken)],
+    },
+    Story {
+        name: "seed.simulate",
+        after: &[],
+        stacks: &["core"],
+        checks: &[("shows-the-final-page", simulate::shows_the_final_page)],
     },
     Story {
         name: "media.seabios",
