@@ -133,6 +133,7 @@ mod tests {
             options: String::new(),
             automount: false,
             credentials: None,
+            format: None,
         };
         let storage = Storage { grow_root: true, folders: Vec::new(), mounts: vec![mount] };
         Plan {

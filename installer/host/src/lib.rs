@@ -16,6 +16,7 @@ pub mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod files;
+pub mod format;
 pub mod identifiers;
 pub mod interrupt;
 pub mod key;
@@ -31,6 +32,7 @@ pub mod root_disk;
 pub mod stick;
 pub mod systemd;
 pub mod time_zones;
+pub mod udev;
 pub mod users;
 pub mod volume;
 pub mod web;

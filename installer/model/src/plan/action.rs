@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest,
     catalogue::wish::Setup,
+    disk::Format,
     secret::{Notation, SecretRef},
     seed::ImageSource,
 };
@@ -132,6 +133,13 @@ pub struct Storage {
     pub mounts: Vec<MountWish>,
 }
 
+impl Storage {
+    /// What is formatted before it is mounted.
+    pub fn formats(&self) -> impl Iterator<Item = &Format> {
+        self.mounts.iter().filter_map(|mount| mount.format.as_ref())
+    }
+}
+
 /// One mount, as systemd mount unit settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountWish {
@@ -147,6 +155,10 @@ pub struct MountWish {
     pub automount: bool,
     /// Credentials file that the options name.
     pub credentials: Option<FileWish>,
+    /// The disk that must be formatted first, with the permission to do so; none: what is mounted
+    /// exists already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
 }
 
 /// See [`Action::Firewall`].

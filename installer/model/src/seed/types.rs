@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::disk::FileSystem;
 use crate::{Digest, Secret};
 
 /// What the owner wants.
@@ -203,29 +204,6 @@ impl fmt::Display for DiskSelector {
             Self::Serial(serial) => write!(f, "serial:{serial}"),
             Self::ById(id) => write!(f, "by-id:{id}"),
             Self::Uuid(uuid) => write!(f, "uuid:{uuid}"),
-        }
-    }
-}
-
-/// File systems for a mount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileSystem {
-    /// ext4
-    Ext4,
-    /// XFS
-    Xfs,
-    /// Btrfs
-    Btrfs,
-}
-
-impl FileSystem {
-    /// As it is written in a seed, in `mount` and in `mkfs.…`, and as its signature is called.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ext4 => "ext4",
-            Self::Xfs => "xfs",
-            Self::Btrfs => "btrfs",
         }
     }
 }

@@ -210,6 +210,7 @@ mod tests {
             options: String::new(),
             automount: false,
             credentials: None,
+            format: None,
         };
         let storage = Storage { grow_root: true, folders: Vec::new(), mounts: vec![mount] };
         let firewall = Firewall {

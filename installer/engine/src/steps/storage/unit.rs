@@ -94,6 +94,7 @@ mod tests {
             options: "noatime".into(),
             automount: false,
             credentials: None,
+            format: None,
         }
     }
 
