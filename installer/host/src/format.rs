@@ -110,7 +110,7 @@ fn make(format: &Format) -> Command {
 fn exclusive(host: &Host, disk: &Disk) -> Result<File> {
     let path = host.path(device(&disk.name));
     let flags = OFlag::O_EXCL | OFlag::O_CLOEXEC;
-    let open = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(&path);
+    let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path);
     open.map_err(|error| match error.raw_os_error() {
         Some(code) if code == nix::errno::Errno::EBUSY as i32 => HostError::Refused {
             what: format!(
@@ -163,3 +163,6 @@ pub fn notes(host: &Host) -> Result<Vec<Formatting>> {
     }
     Ok(notes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ pub mod interrupt;
 pub mod key;
 pub mod keyboard;
 pub mod login_users;
+pub mod mount_point;
 pub mod network;
 pub mod one_time;
 pub mod password;

@@ -34,6 +34,11 @@ pub(super) fn to_start(mount: &MountWish) -> String {
     format!("{}.{kind}", escape_path(&mount.at))
 }
 
+/// Where a unit mounts.
+pub(super) fn place(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("Where="))
+}
+
 fn file(path: String, text: String) -> FileWish {
     FileWish { path, mode: 0o644, owner: (0, 0), text }
 }
