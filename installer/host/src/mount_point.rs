@@ -99,7 +99,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::{SystemRunner, fake};
+    use crate::{Runner as _, SystemRunner, fake};
 
     const AT: &str = "/mnt/media";
 

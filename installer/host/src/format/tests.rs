@@ -94,7 +94,9 @@ impl Bench {
         } else {
             ["losetup", "sfdisk", "wipefs", "partx", "mkfs.xfs", "mkfs.btrfs"]
                 .into_iter()
-                .find(|name| SystemRunner.run(&Command::new(name).arg("--version")).is_err_and(absent))
+                .find(|name| {
+                    SystemRunner.run(&Command::new(name).arg("--version")).is_err_and(absent)
+                })
                 .map(|name| format!("`{name}` is not installed here"))
         };
         let folder = tempfile::tempdir().unwrap();
@@ -324,10 +326,7 @@ fn another_disk_and_one_in_use_are_refused() {
     bench.run("losetup", &["--set-capacity", bench.device.to_str().unwrap()]);
     assert_eq!(
         refused(bench.format(&wish)),
-        (
-            format!("`serial:{SERIAL}` is another disk now: 209 MB, and it was 419 MB"),
-            again.into()
-        )
+        (format!("`serial:{SERIAL}` is another disk now: 209 MB, and it was 419 MB"), again.into())
     );
 }
 
@@ -344,6 +343,9 @@ fn a_damaged_note_is_no_leave_to_format_again() {
     let error = notes(&host).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("`{}` is damaged: missing field `format` at line 1 column 2", place.join("u.json").display())
+        format!(
+            "`{}` is damaged: missing field `format` at line 1 column 2",
+            place.join("u.json").display()
+        )
     );
 }
