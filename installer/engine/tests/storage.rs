@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     sync::{Arc, Mutex},
 };
 
@@ -15,7 +16,7 @@ use host::{
 };
 use model::{
     Digest,
-    disk::{Consent, FileSystem, Format},
+    disk::{Consent, FileSystem, Format, Unlock},
     facts::{Disk, lsblk},
     plan::{Action, FORMAT, MountWish, Plan, Step, StepId, Storage},
     report::{Outcome, Report, Verdict},
@@ -53,14 +54,18 @@ impl Runner for Programs {
     fn run(&self, command: &Command) -> Result<Output, CommandError> {
         let mut output = self.scripted.run(command)?;
         let mut there = self.there.lock().unwrap();
-        let program = command.program.to_string_lossy();
+        let (program, line) = (command.program.to_string_lossy(), command.to_string());
         if program == "lsblk" {
             let shown = there.as_ref().map(|(kind, uuid)| (kind.as_str(), uuid.as_str()));
             output.stdout = listing(shown);
         } else if program == "wipefs" {
             *there = None;
-        } else if let Some(kind) = program.strip_prefix("mkfs.") {
-            let line = command.to_string();
+        } else if line.contains("luksFormat") {
+            let uuid = line.split("--uuid ").nth(1).unwrap().split(' ').next().unwrap();
+            *there = Some(("crypto_LUKS".to_owned(), uuid.to_owned()));
+        } else if let Some(kind) =
+            program.strip_prefix("mkfs.").filter(|_| !line.contains("mapper"))
+        {
             let uuid = line.split("uuid=").nth(1).unwrap().split(' ').next().unwrap();
             *there = Some((kind.to_owned(), uuid.to_owned()));
         }
@@ -102,7 +107,7 @@ impl Bench {
 
     /// What was done to the disk in the last run.
     fn deeds(&self) -> Vec<String> {
-        let programs = ["wipefs", "sfdisk", "partx", "mkfs"];
+        let programs = ["wipefs", "sfdisk", "partx", "mkfs", "cryptsetup", "systemd-cryptenroll"];
         let mut commands = self.fake.runner.commands();
         commands.retain(|command| programs.iter().any(|program| command.starts_with(program)));
         commands
@@ -122,6 +127,7 @@ fn plan(format: Format) -> Plan {
         automount: false,
         credentials: None,
         format: Some(format),
+        ..MountWish::default()
     };
     let storage = Storage { grow_root: false, folders: Vec::new(), mounts: vec![mount] };
     let step = Step {
@@ -135,6 +141,17 @@ fn plan(format: Format) -> Plan {
         catalogue: Digest::of("catalogue"),
         steps: vec![step],
     }
+}
+
+/// The same encrypted.
+fn encrypted(unlock: Unlock) -> Plan {
+    let format = Format { unlock: Some(unlock), ..wish(NTFS) };
+    let crypt = format.crypt().unwrap();
+    let mut plan = plan(format);
+    let Action::Storage(storage) = &mut plan.steps[0].action else { panic!() };
+    storage.mounts[0].what = crypt.device();
+    storage.mounts[0].crypt = Some(crypt);
+    plan
 }
 
 fn causes(report: &Report) -> (Vec<String>, String) {
@@ -213,4 +230,118 @@ fn files_that_the_mount_would_hide_are_told_before_anything_is_lost() {
         "`/mnt/media` holds files, such as `film`, which the mount would hide"
     );
     assert!(bench.deeds().is_empty());
+}
+
+#[test]
+fn an_encrypted_disk_gets_a_key_and_a_line_of_crypttab() {
+    let bench = Bench::new(NTFS);
+    let crypttab = bench.folder.path().join("etc/crypttab");
+    fs::create_dir_all(crypttab.parent().unwrap()).unwrap();
+    fs::write(&crypttab, "swap /dev/sda5 /dev/urandom swap\n").unwrap();
+    let plan = encrypted(Unlock::Key);
+    let format = wish(NTFS);
+    let uuid = &format.uuid;
+    let report = bench.run(&plan);
+    assert_eq!(report.verdict, Verdict::Installed, "{report:#?}");
+    let key = bench.folder.path().join(format!("etc/homelab/keys/{uuid}.key"));
+    assert_eq!(
+        bench.deeds()[4..],
+        [
+            format!(
+                "cryptsetup --batch-mode luksFormat --type luks2 --uuid {uuid} --label \
+                 homelab-media --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file {} /dev/sdb1",
+                key.display()
+            ),
+            format!("cryptsetup open --key-file {} /dev/sdb1 luks-{uuid}", key.display()),
+            format!(
+                "mkfs.xfs -q -L media -m uuid={} /dev/mapper/luks-{uuid}",
+                Format { unlock: Some(Unlock::Key), ..format.clone() }.filesystem_uuid()
+            ),
+            format!("cryptsetup close luks-{uuid}"),
+        ]
+    );
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let made = fs::read_to_string(&key).unwrap();
+    assert!(made.len() == 48 && !bench.fake.runner.commands().join("").contains(&made));
+    assert_eq!(
+        fs::read_to_string(&crypttab).unwrap(),
+        format!(
+            "swap /dev/sda5 /dev/urandom swap\n# Written by homelab.\nluks-{uuid} UUID={uuid} \
+             /etc/homelab/keys/{uuid}.key luks,nofail,headless=true,x-systemd.device-timeout=30s\n"
+        )
+    );
+    let unit = format!("systemd-cryptsetup@luks\\x2d{}.service", uuid.replace('-', "\\x2d"));
+    let commands = bench.fake.runner.commands();
+    let at = |what: &str| commands.iter().position(|command| command.contains(what)).unwrap();
+    assert!(
+        at("daemon-reload") < at(&unit) && at(&unit) < at("start mnt-media.mount"),
+        "{commands:#?}"
+    );
+    assert_eq!(bench.run(&plan).steps[0].outcome, Outcome::AlreadySo);
+    assert!(bench.deeds().is_empty());
+    // A failure between key and file system keeps the key.
+    let bench = Bench::new(NTFS);
+    bench.fake.runner.fail_once(["mkfs.xfs"], 1, "input/output error");
+    assert_eq!(bench.run(&plan).exit, 4);
+    assert_eq!(bench.deeds().last().unwrap(), &format!("cryptsetup close luks-{uuid}"));
+    let key = bench.folder.path().join(format!("etc/homelab/keys/{uuid}.key"));
+    let first = fs::read_to_string(&key).unwrap();
+    assert_eq!(bench.run(&plan).verdict, Verdict::Installed);
+    assert_eq!(fs::read_to_string(&key).unwrap(), first);
+}
+
+#[test]
+fn a_disk_that_could_not_be_unlocked_is_refused_before_anything_is_changed() {
+    let bench = Bench::new(NTFS);
+    let (said, hint) = causes(&bench.run(&encrypted(Unlock::Tpm2)));
+    assert_eq!(
+        said.last().unwrap(),
+        "`/mnt/media`: this machine has no TPM 2.0, or it is turned off"
+    );
+    assert_eq!(hint, "turn it on in the firmware, or write `encrypt = \"key\"`");
+    assert!(bench.deeds().is_empty());
+    fs::write(bench.folder.path().join("dev/tpmrm0"), "").unwrap();
+    let report = bench.run(&encrypted(Unlock::Tpm2));
+    assert_eq!(report.verdict, Verdict::Installed, "{report:#?}");
+    let uuid = wish(NTFS).uuid;
+    let key = format!("/etc/homelab/keys/{uuid}.key");
+    let file = bench.folder.path().join(&key[1..]);
+    let enrol = format!(
+        "systemd-cryptenroll --unlock-key-file={} --tpm2-device=auto --tpm2-pcrs=7 /dev/sdb1",
+        file.display()
+    );
+    assert!(bench.deeds().contains(&enrol), "{:#?}", bench.deeds());
+    let Outcome::Warned { message } = &report.steps[0].outcome else { panic!("{report:#?}") };
+    assert_eq!(
+        message,
+        &format!(
+            "`{key}` opens a disk that the TPM unlocks: save it by `homelab recovery-sheet --to \
+             PLACE`, then remove it"
+        )
+    );
+
+    // Formatted before: the container and its key must be there.
+    let mut plan = encrypted(Unlock::Key);
+    let Action::Storage(storage) = &mut plan.steps[0].action else { panic!() };
+    storage.mounts[0].format = None;
+    let bench = Bench::new(None);
+    assert_eq!(
+        causes(&bench.run(&plan)).0.last().unwrap(),
+        &format!("the disk for `/mnt/media` is not there: no LUKS container has the UUID {uuid}")
+    );
+    let links = bench.folder.path().join("dev/disk/by-uuid");
+    fs::create_dir_all(&links).unwrap();
+    fs::write(links.join(&uuid), "").unwrap();
+    let (said, hint) = causes(&bench.run(&plan));
+    assert_eq!(
+        said.last().unwrap(),
+        &format!("the key of the disk for `/mnt/media` is not there: `{key}`")
+    );
+    assert_eq!(
+        hint,
+        format!(
+            "write it from the recovery sheet into that file, mode 0600 and without a line's end: \
+             `printf %s KEY > {key}`"
+        )
+    );
 }

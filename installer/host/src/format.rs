@@ -12,16 +12,17 @@ use std::{
 };
 
 use model::{
-    disk::{Due, FileSystem, Format, Formatting, describe},
+    disk::{Crypt, Due, FileSystem, Format, Formatting, describe},
     facts::Disk,
     paths,
 };
 use nix::fcntl::OFlag;
 
-use crate::{Command, Host, HostError, Result, disks, files, udev};
+use crate::{Command, Host, HostError, Result, crypt, disks, files, udev};
 
-/// Type of the one partition: data of Linux.
+/// Types of the one partition: data of Linux, and the same in a LUKS container.
 const LINUX_DATA: &str = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
+const LINUX_LUKS: &str = "CA7D7CCB-63ED-4C53-861C-1742536059CC";
 /// The number of the one partition.
 const DATA: u32 = 1;
 
@@ -33,6 +34,8 @@ pub fn is_done(host: &Host, format: &Format) -> Result<bool> {
     let disks = disks::disks(host)?;
     match format.due(&disks)? {
         Due::Done => Ok(true),
+        // What was unlocked when a program failed is locked before the next try.
+        Due::Now(_) if left_unlocked(host, format)?.is_some() => Ok(false),
         Due::Now(disk) => exclusive(host, disk).map(|_| false),
     }
 }
@@ -44,6 +47,9 @@ pub fn is_done(host: &Host, format: &Format) -> Result<bool> {
 /// It is not the disk that was agreed to, holds other things than were agreed to be lost, or is in
 /// use: nothing was written then. A program refused: the next call begins anew.
 pub fn format(host: &Host, format: &Format, tell: &mut dyn FnMut(String)) -> Result<bool> {
+    if let Some(left) = left_unlocked(host, format)? {
+        crypt::lock(host, &left)?;
+    }
     udev::settle(host)?;
     let disks = disks::disks(host)?;
     let disk = match format.due(&disks)? {
@@ -58,27 +64,42 @@ pub fn format(host: &Host, format: &Format, tell: &mut dyn FnMut(String)) -> Res
     tell(format!("clearing {}", describe(disk)));
     clear(host, disk)?;
     let device = device(&disk.name);
+    let kind = if format.unlock.is_some() { LINUX_LUKS } else { LINUX_DATA };
     host.runner.run(
         &Command::new("sfdisk")
             .args(["--quiet", "--wipe", "always", "--wipe-partitions", "always"])
             .arg(&device)
-            .stdin_text(format!(
-                "label: gpt\ntype={LINUX_DATA}, name=\"homelab-{}\"\n",
-                format.label
-            )),
+            .stdin_text(format!("label: gpt\ntype={kind}, name=\"homelab-{}\"\n", format.label)),
     )?;
     // The kernel was told by `sfdisk`; this makes sure of it, and changes nothing if it was.
     host.runner.run(&Command::new("partx").arg("--update").arg(&device))?;
     udev::settle(host)?;
     let partition = disks::partition(&device, DATA);
     tell(format!("making {} on {}", format.filesystem.word(), disk.name));
-    host.runner.run(&make(format).arg(&partition))?;
+    match format.crypt() {
+        None => host.runner.run(&make(format).arg(&partition)).map(drop)?,
+        Some(container) => {
+            crypt::make(host, &container, &partition, &format.label)?;
+            crypt::unlock(host, &container, &partition)?;
+            let made = host.runner.run(&make(format).arg(container.device()));
+            // It is unlocked again as at every start, which shows that it can be.
+            crypt::lock(host, &container)?;
+            made?;
+        }
+    }
     for path in [&partition, &device] {
         sync(&host.path(path))?;
     }
     udev::settle(host)?;
     write_note(host, format, true)?;
     Ok(true)
+}
+
+/// The container that an earlier try left unlocked.
+fn left_unlocked(host: &Host, format: &Format) -> Result<Option<Crypt>> {
+    let begun = notes(host)?.into_iter().find(|note| note.format.uuid == format.uuid);
+    let container = begun.filter(|note| !note.finished).and_then(|note| note.format.crypt());
+    Ok(container.filter(|container| crypt::is_unlocked(host, container)))
 }
 
 /// Erases the signatures of everything that lies on the disk, so that nothing of it shows up again
@@ -95,13 +116,13 @@ fn clear(host: &Host, disk: &Disk) -> Result<()> {
 /// The program that makes the file system; the device is its last word. None of them is forced: what
 /// they find in their way was not there a moment ago.
 fn make(format: &Format) -> Command {
-    let (label, uuid) = (format.label.as_str(), format.uuid.as_str());
+    let (label, uuid) = (format.label.as_str(), format.filesystem_uuid());
     let program = Command::new(format!("mkfs.{}", format.filesystem.word()));
     match format.filesystem {
         // Five percent for root are for a system's disk; on one for films they are many films.
-        FileSystem::Ext4 => program.args(["-q", "-m", "1", "-L", label, "-U", uuid]),
+        FileSystem::Ext4 => program.args(["-q", "-m", "1", "-L", label, "-U", &uuid]),
         FileSystem::Xfs => program.args(["-q", "-L", label, "-m", &format!("uuid={uuid}")]),
-        FileSystem::Btrfs => program.args(["-q", "-L", label, "-U", uuid]),
+        FileSystem::Btrfs => program.args(["-q", "-L", label, "-U", &uuid]),
     }
 }
 

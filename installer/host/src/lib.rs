@@ -11,6 +11,7 @@ pub mod clock;
 pub mod command;
 pub mod consoles;
 pub mod containers;
+pub mod crypt;
 pub mod disks;
 pub mod error;
 #[cfg(any(test, feature = "fake"))]

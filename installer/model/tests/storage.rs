@@ -83,8 +83,8 @@ fn without_consent_nothing_is_formatted() {
     assert_eq!(
         refused(&[MEDIA], &machine([disk("sdb", "WD-1", Vec::new())])),
         "seed.toml: `/mnt/media`: `serial:WD-1` has no ext4 file system but nothing\n   = name the \
-         file system that is there; or, if everything on the disk may be lost, write `wipe = \
-         \"WD-1\"`\n"
+         file system that is there; or, if everything on the disk may be lost, consent by \
+         repeating `WD-1` in `wipe`\n"
     );
     let two = vec![volume("sdb1", "ext4", "u-1"), volume("sdb2", "ext4", "u-2")];
     assert_eq!(
@@ -182,5 +182,74 @@ fn consent_for_another_disk_or_for_one_in_use_is_none() {
         refused(&[MEDIA, WIPE], &machine([])),
         "seed.toml: `/mnt/media`: no disk is `serial:WD-1`\n   = this machine has no other disk \
          than its own\n"
+    );
+}
+
+const POOL: &str = r#"
+[[storage.mount]]
+at = "/mnt/media"
+disks = ["serial:WD-1", "serial:WD-2"]
+wipes = ["WD-2"]
+filesystem = "xfs"
+"#;
+
+#[test]
+fn several_disks_are_one_folder() {
+    let there = disk("sdb", "WD-1", vec![volume("sdb1", "xfs", "u-1")]);
+    let new = disk("sdc", "WD-2", Vec::new());
+    let plan = plan(&with(&[POOL]), &catalogue(), &machine([there.clone(), new]));
+    let (title, storage) = storage(&plan);
+    assert_eq!(
+        title,
+        "Storage: root grows to its disk, 3 mounts, FORMATS serial:WD-2 (WDC WD40, 4000 GB, empty)"
+    );
+    let branches = storage.folders.iter().filter(|folder| folder.path.starts_with("/mnt/.disks/"));
+    assert!(branches.map(|folder| (folder.mode, folder.owner.1)).eq([(0o2775, 4100); 2]));
+    insta::assert_snapshot!("pool", serde_json::to_string_pretty(&storage.mounts).unwrap());
+    assert_eq!(
+        refused(&[POOL], &machine([there])),
+        "seed.toml: `/mnt/media`: no disk is `serial:WD-2`\n   = this machine has serial:WD-1 (WDC \
+         WD40, sata, 4000 GB, xfs uuid:u-1)\n"
+    );
+}
+
+#[test]
+fn an_encrypted_disk_is_mounted_by_its_container() {
+    let words = [MEDIA, WIPE, "encrypt = \"tpm2\"\n"];
+    let empty = disk("sdb", "WD-1", Vec::new());
+    let plan = plan(&with(&words), &catalogue(), &machine([empty.clone()]));
+    let (_, first) = storage(&plan);
+    insta::assert_snapshot!("encrypted", serde_json::to_string_pretty(&first.mounts).unwrap());
+    let uuid = &first.mounts[0].format.as_ref().unwrap().uuid;
+    // Without `wipe`, as in a seed that a box has exported, and on a box that remembers nothing.
+    let made = disk("sdb", "WD-1", vec![volume("sdb1", "crypto_LUKS", uuid)]);
+    for words in [&words[..], &[MEDIA, words[2]]] {
+        let plan = support::plan(&with(words), &catalogue(), &machine([made.clone()]));
+        let mount = &storage(&plan).1.mounts[0];
+        assert_eq!((&mount.what, &mount.crypt), (&first.mounts[0].what, &first.mounts[0].crypt));
+        assert_eq!(mount.format, None);
+    }
+    let note =
+        format!("or clear the disk by `wipefs --all` and remove `/var/lib/homelab/disks/{uuid}");
+    assert_eq!(
+        refused(&[MEDIA, WIPE], &machine([made])),
+        format!(
+            "seed.toml: `/mnt/media`: `serial:WD-1` was formatted by a box as crypto_LUKS, and no \
+             disk is twice\n   = write `encrypt = \"key\"`; {note}.json`\n"
+        )
+    );
+    let plain = disk("sdb", "WD-1", vec![volume("sdb1", "ext4", uuid)]);
+    assert_eq!(
+        refused(&words, &machine([plain])),
+        format!(
+            "seed.toml: `/mnt/media`: `serial:WD-1` was formatted by a box as ext4, and no disk is \
+             twice\n   = write `filesystem = \"ext4\"` without `encrypt`; {note}.json`\n"
+        )
+    );
+    assert_eq!(
+        refused(&[MEDIA, words[2]], &machine([empty])),
+        "seed.toml: `/mnt/media`: `serial:WD-1` has no LUKS container but nothing\n   = name the \
+         file system that is there; or, if everything on the disk may be lost, consent by \
+         repeating `WD-1` in `wipe`\n"
     );
 }

@@ -31,6 +31,8 @@ pub struct Sheet {
     pub mounts: Vec<(String, String)>,
     /// Secrets that were made on the box: nobody else knows them.
     pub made_here: Vec<(String, Secret)>,
+    /// File and key of each encrypted disk.
+    pub disk_keys: Vec<(String, Secret)>,
     /// Names of the secrets that their owner gave.
     pub given: Vec<String>,
     /// The seed that rebuilds the box, without any secret.
@@ -83,6 +85,15 @@ fn write(out: &mut String, sheet: &Sheet) -> std::fmt::Result {
         writeln!(out, "\nSecrets that were made on the box, and that nobody else knows\n")?;
         for (name, secret) in &sheet.made_here {
             writeln!(out, "  secrets/{name:<24}  {}", secret.reveal())?;
+        }
+    }
+    if !sheet.disk_keys.is_empty() {
+        writeln!(
+            out,
+            "\nKeys of encrypted disks, each the whole of its file without a line's end\n"
+        )?;
+        for (file, key) in &sheet.disk_keys {
+            writeln!(out, "  {file}\n    {}", key.reveal())?;
         }
     }
     if !sheet.given.is_empty() {

@@ -1,5 +1,6 @@
 //! Root grows to its disk; disks are formatted whose owner agreed to it; folders and mounts exist.
 
+mod crypttab;
 mod unit;
 
 use host::{Command, HostError, files, format, mount_point, root_disk, systemd};
@@ -18,6 +19,7 @@ impl Doing for Doer<'_> {
         for wish in self.0.formats() {
             format::is_done(scene.host(), wish)?;
         }
+        crypttab::check(self.0, scene)?;
         for mount in &self.0.mounts {
             source_exists(mount, scene)?;
             mount_point::check(scene.host(), &mount.at)?;
@@ -54,6 +56,7 @@ impl Doing for Doer<'_> {
             holding.need(scene.enabled(&unit)?, || format!("{unit} is not enabled"));
             holding.need(scene.active(&unit)?, || format!("`{}` is not mounted", mount.at));
         }
+        crypttab::look(self.0, scene, &mut holding)?;
         for unit in self.stale_units(scene)? {
             holding.lacks(format!("{unit} of an earlier plan is there"));
         }
@@ -94,13 +97,14 @@ impl Doing for Doer<'_> {
         for folder in self.folders_before(true) {
             files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
         }
-        let mut changed = false;
+        let mut changed = crypttab::write(self.0, scene)?;
         for file in self.0.mounts.iter().flat_map(unit::files) {
             changed |= file_set::ensure(&file, scene)?;
         }
         if changed {
             systemd::daemon_reload(scene.host().runner.as_ref())?;
         }
+        crypttab::unlock(self.0, scene)?;
         for mount in &self.0.mounts {
             let unit = unit::to_start(mount);
             progress.note(format!("mounting {}", mount.at));

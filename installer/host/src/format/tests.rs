@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use model::disk::Consent;
+use model::disk::{Consent, Unlock};
 
 use super::*;
 use crate::{Output, Runner, SystemRunner, command::CommandError, fake};
@@ -348,4 +348,43 @@ fn a_damaged_note_is_no_leave_to_format_again() {
             place.join("u.json").display()
         )
     );
+}
+
+/// A container is made by the real `cryptsetup`; it is unlocked too where the kernel can.
+#[test]
+fn an_encrypted_disk_opens_by_the_key_of_the_box_and_by_no_other() {
+    let Some(bench) = Bench::new() else { return };
+    let version = Command::new("cryptsetup").arg("--version");
+    if SystemRunner.run(&version).is_err_and(absent) {
+        println!("not tested: `cryptsetup` is not installed here");
+        return;
+    }
+    let wish = Format { unlock: Some(Unlock::Key), ..bench.agreed(FileSystem::Ext4) };
+    let container = wish.crypt().unwrap();
+    let key = bench.host().path(container.key());
+    if fs::read_to_string("/proc/misc").unwrap().contains("device-mapper") {
+        assert!(bench.format(&wish).unwrap());
+        assert!(!crypt::is_unlocked(&bench.host(), &container), "it is locked again");
+        assert!(is_done(&bench.host(), &wish).unwrap());
+    } else {
+        println!("not tested: unlocking, since this kernel has no device mapper");
+        crypt::make(&bench.host(), &container, &bench.device, "media").unwrap();
+    }
+    let disk = bench.disk();
+    let [volume] = &disk.contents[..] else { panic!("{disk:#?}") };
+    assert_eq!(volume.signature.as_deref(), Some("crypto_LUKS"));
+    assert_eq!(volume.uuid.as_deref(), Some(wish.uuid.as_str()));
+    let device = device(&volume.name);
+    let opens = |key: &Path| {
+        let command = Command::new("cryptsetup").args(["open", "--test-passphrase", "--key-file"]);
+        SystemRunner.run(&command.arg(key).arg(&device)).is_ok()
+    };
+    assert!(opens(&key));
+    let other = bench.folder.path().join("other.key");
+    fs::write(&other, "A".repeat(48)).unwrap();
+    assert!(!opens(&other));
+    // It can be typed too.
+    let typed = fs::read_to_string(&key).unwrap();
+    let command = Command::new("cryptsetup").args(["open", "--test-passphrase"]).arg(&device);
+    SystemRunner.run(&command.stdin_text(typed)).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, Victim, contents, describe, there};
+use super::{Consent, Crypt, Unlock, Victim, contents, describe, there};
 use crate::{Digest, facts::Disk, paths, seed::rules::Refused};
 
 /// File systems for a mount.
@@ -43,8 +43,11 @@ pub struct Format {
     pub filesystem: FileSystem,
     /// Label of the file system, at most 12 characters, which is what XFS takes.
     pub label: String,
-    /// UUID of what lies on the partition.
+    /// UUID of what lies on the partition: the file system, or the container that it is in.
     pub uuid: String,
+    /// How the container is unlocked; none: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlock: Option<Unlock>,
 }
 
 /// The box's own note of a disk that it formats, made before the first write. No disk is formatted
@@ -66,11 +69,28 @@ pub enum Due<'a> {
     Now(&'a Disk),
 }
 
+/// What the UUID of a file system inside a container is computed for.
+const INSIDE: &str = "file system in a container";
+
 impl Format {
-    /// What is agreed to by `consent`. `label` has at most 12 characters.
+    /// What is agreed to by `consent`, not encrypted. `label` has at most 12 characters.
     pub fn new(consent: Consent, filesystem: FileSystem, label: impl Into<String>) -> Self {
         let uuid = consent.victim().uuid();
-        Self { consent, filesystem, label: label.into(), uuid }
+        Self { consent, filesystem, label: label.into(), uuid, unlock: None }
+    }
+
+    /// The container, if there is to be one.
+    pub fn crypt(&self) -> Option<Crypt> {
+        self.unlock.map(|unlock| Crypt { uuid: self.uuid.clone(), unlock })
+    }
+
+    /// UUID of the file system. Inside a container it is computed too, so that what a cut left is
+    /// known as such while the container is still unlocked.
+    pub fn filesystem_uuid(&self) -> String {
+        match self.unlock {
+            None => self.uuid.clone(),
+            Some(_) => self.consent.victim().derived(INSIDE),
+        }
     }
 
     /// Where the box's note of it lies.
@@ -112,10 +132,14 @@ impl Format {
     /// Whether all that is on a disk is what was agreed to be lost, or what a cut left of the new.
     fn torn(&self, disk: &Disk) -> Result<(), Refused> {
         let agreed = &self.consent.victim().contents;
-        let new = format!(" uuid:{}", self.uuid);
+        // Also if another try was to be encrypted, or was not.
+        let inside = self.consent.victim().derived(INSIDE);
+        let new = [&self.uuid, &inside].map(|uuid| format!(" uuid:{uuid}"));
         let explained = |there: &String| {
             let left = ["gpt partition table", "nothing known"];
-            agreed.contains(there) || left.contains(&there.as_str()) || there.ends_with(&new)
+            agreed.contains(there)
+                || left.contains(&there.as_str())
+                || new.iter().any(|uuid| there.ends_with(uuid))
         };
         if contents(disk).iter().all(explained) {
             return Ok(());
@@ -155,7 +179,11 @@ impl Victim {
     /// The UUID that its file system gets. It is of version 8 (RFC 9562): a digest of the disk's
     /// own marks, the same whenever and by whichever box it is computed.
     pub fn uuid(&self) -> String {
-        let digest = Digest::of(format!("homelab disk\n{self}\n{}\n{}", self.model, self.size));
+        self.derived("disk")
+    }
+
+    fn derived(&self, what: &str) -> String {
+        let digest = Digest::of(format!("homelab {what}\n{self}\n{}\n{}", self.model, self.size));
         let hex = digest.hex();
         // Version and variant take six bits of the digest's.
         let variant = match hex.as_bytes()[16] {

@@ -5,12 +5,14 @@
 //! down a [`Formatting`] before it begins.
 
 mod consent;
+mod crypt;
 mod format;
 mod select;
 #[cfg(test)]
 mod tests;
 
 pub use consent::{Consent, Victim};
+pub use crypt::{Crypt, Unlock};
 pub use format::{Due, FileSystem, Format, Formatting, bears, gone};
 pub use select::{candidates, select, volume};
 

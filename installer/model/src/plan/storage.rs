@@ -37,6 +37,12 @@ pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> S
     for kind in ["movies", "series"] {
         folders.push(folder(&format!("/mnt/media/{kind}"), 0o2775, (0, MEDIA_GROUP)));
     }
+    for pool in &mounts {
+        // Each disk of a pool begins like the whole: what is made in it may go to any of them.
+        let whole = folders.iter().find(|folder| folder.path == pool.at);
+        let (mode, owner) = whole.map_or((0o755, (0, 0)), |whole| (whole.mode, whole.owner));
+        folders.extend(pool.requires.iter().map(|branch| folder(branch, mode, owner)));
+    }
     for mount in &seed.mounts {
         // One disk for several: each has a folder on it, and its usual place leads there.
         if !PLACES.iter().any(|place| mount.at == format!("/mnt/{place}")) {
@@ -52,7 +58,7 @@ pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> S
                 options: "bind".to_owned(),
                 automount: false,
                 credentials: None,
-                format: None,
+                ..MountWish::default()
             });
         }
     }
@@ -91,7 +97,7 @@ fn wish(
     mount: &Mount,
     disks: &mut Disks<'_>,
     problems: &mut Problems,
-) -> Option<MountWish> {
+) -> Vec<MountWish> {
     let network = |what: &str, kind: &str, options: String, credentials| MountWish {
         at: mount.at.clone(),
         what: what.to_owned(),
@@ -99,12 +105,12 @@ fn wish(
         options,
         automount: true,
         credentials,
-        format: None,
+        ..MountWish::default()
     };
     match &mount.source {
         MountSource::Nfs(what) => {
             let options = "_netdev,nofail,soft,timeo=150,nosuid,nodev".to_owned();
-            Some(network(what, "nfs", options, None))
+            vec![network(what, "nfs", options, None)]
         }
         MountSource::Smb { share, user, password } => {
             let mut options = "_netdev,nofail,nosuid,nodev,uid=0".to_owned();
@@ -122,18 +128,10 @@ fn wish(
             if credentials.is_none() {
                 options += ",guest";
             }
-            Some(network(share, "cifs", options, credentials))
+            vec![network(share, "cifs", options, credentials)]
         }
-        MountSource::Disk { selector, filesystem, wipe } => {
-            let wipe = wipe.as_deref();
-            match disks.mounted(&mount.at, selector, *filesystem, wipe) {
-                Ok(wish) => Some(wish),
-                Err(refused) => {
-                    let what = format!("`{}`: {}", mount.at, refused.what);
-                    problems.push(None, what, refused.hint);
-                    None
-                }
-            }
+        MountSource::Disks { members, filesystem, encrypt } => {
+            disks.mounted(&mount.at, members, *filesystem, *encrypt, problems)
         }
     }
 }

@@ -217,7 +217,7 @@ mod tests {
             options: String::new(),
             automount: false,
             credentials: None,
-            format: None,
+            ..MountWish::default()
         };
         let blank = Disk { serial: "S1".into(), size: 500_000_000_000, ..Disk::default() };
         let consent = Consent::given("S1", &blank).unwrap();
