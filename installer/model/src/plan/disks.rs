@@ -162,7 +162,7 @@ fn pool(at: &str, branches: Vec<String>) -> MountWish {
     // New files go to the disk with the most room, and elsewhere when that has less than is kept
     // free; the kernel caches the files of the disks, so not once more those of the pool.
     let options = [
-        "nofail,nosuid,nodev,allow_other,category.create=mfs,moveonenospc=true,minfreespace=4G",
+        "nosuid,nodev,allow_other,category.create=mfs,moveonenospc=true,minfreespace=4G",
         "cache.files=off,dropcacheonclose=true",
         &format!("fsname=mergerfs:{}", at.rsplit('/').next().unwrap_or_default()),
     ];

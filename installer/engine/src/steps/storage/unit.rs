@@ -52,7 +52,8 @@ fn file(path: String, text: String) -> FileWish {
 /// `nofail`: a box whose media disk is gone must still boot, so that one can log in and see why.
 fn mount_unit(mount: &MountWish) -> String {
     let mut options: Vec<&str> = mount.options.split(',').filter(|o| !o.is_empty()).collect();
-    if !options.contains(&"nofail") {
+    // FUSE would hand it on to a program that knows no such option.
+    if !options.contains(&"nofail") && !mount.kind.starts_with("fuse.") {
         options.push("nofail");
     }
     // systemd orders network file systems after the network by their type.
@@ -174,7 +175,7 @@ mod tests {
             "# Written by homelab.\n[Unit]\nDescription=Homelab: /mnt/media\n\
              RequiresMountsFor=/mnt/.disks/media-1 /mnt/.disks/media-2\n\n\
              [Mount]\nWhat=/mnt/.disks/media-1:/mnt/.disks/media-2\nWhere=/mnt/media\n\
-             Type=fuse.mergerfs\nOptions=noatime,nofail\nTimeoutSec=60\n\n\
+             Type=fuse.mergerfs\nOptions=noatime\nTimeoutSec=60\n\n\
              [Install]\nWantedBy=multi-user.target\n"
         );
     }
