@@ -16,7 +16,7 @@ use std::{
 use model::disk::{Consent, Unlock};
 
 use super::*;
-use crate::{Output, Runner, SystemRunner, command::CommandError, fake};
+use crate::{Output, Runner, SystemClock, SystemRunner, command::CommandError, fake};
 
 /// Big enough for the smallest XFS and btrfs.
 const SIZE: u64 = 400 << 20;
@@ -130,6 +130,7 @@ impl Bench {
     fn host(&self) -> Host {
         let mut host = fake::host(self.folder.path()).host();
         host.runner = self.tools.clone();
+        host.clock = Arc::new(SystemClock);
         host
     }
 
