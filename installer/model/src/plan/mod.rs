@@ -6,6 +6,7 @@
 mod access;
 mod action;
 mod budget;
+mod disks;
 mod make;
 mod outlook;
 mod secrets;

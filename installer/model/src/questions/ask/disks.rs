@@ -2,6 +2,7 @@
 
 use super::storage::{KNOWN, PLACES};
 use crate::{
+    disk::{Victim, bears},
     facts::{Disk, Facts, Volume},
     questions::{
         Choice, Kind, Question, Value,
@@ -33,7 +34,9 @@ pub(super) fn candidates(
         let usable: Vec<&Volume> = disk.contents.iter().filter(|v| is_usable(v)).collect();
         let unique = unique_selector(disk, facts);
         let by_serial = unique.as_ref().is_some_and(|text| text.starts_with("serial:"));
-        let serial = (formats && by_serial).then(|| disk.serial.clone());
+        // Consent is good for one time: one that a box formatted before is used as it is.
+        let spent = Victim::named(&disk.serial, disk).is_ok_and(|v| bears(disk, &v.uuid()));
+        let serial = (formats && by_serial && !spent).then(|| disk.serial.clone());
         let empty = disk.contents.iter().all(|volume| volume.signature.is_none());
         let elsewhere = |at: &String| !at.starts_with("/mnt/");
         let in_use = disk.contents.iter().any(|volume| volume.mounted_at.iter().any(elsewhere));
