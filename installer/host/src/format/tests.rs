@@ -247,13 +247,15 @@ fn a_cut_at_any_program_is_followed_by_formatting_again() {
 
 #[test]
 fn a_cut_behind_the_last_program_is_not_trusted() {
-    let Some(bench) = Bench::new() else { return };
-    let wish = bench.agreed(FileSystem::Xfs);
-    assert!(bench.format(&wish).unwrap());
-    write_note(&bench.host(), &wish, false).unwrap();
-    bench.mounted(|place| fs::write(place.join("half"), "").unwrap());
-    assert!(bench.format(&wish).unwrap());
-    assert!(!bench.mounted(|place| place.join("half").exists()));
+    for kind in [FileSystem::Ext4, FileSystem::Xfs, FileSystem::Btrfs] {
+        let Some(bench) = Bench::new() else { return };
+        let wish = bench.agreed(kind);
+        assert!(bench.format(&wish).unwrap());
+        write_note(&bench.host(), &wish, false).unwrap();
+        bench.mounted(|place| fs::write(place.join("half"), "").unwrap());
+        assert!(bench.format(&wish).unwrap());
+        assert!(!bench.mounted(|place| place.join("half").exists()), "{kind:?}");
+    }
 }
 
 #[test]
