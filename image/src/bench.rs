@@ -1,5 +1,7 @@
 //! Build times, from nothing and from the cache, in one run on one machine.
 
+mod flash;
+
 use std::{fmt::Write as _, time::Duration};
 
 use host::command::Runner;
@@ -9,6 +11,8 @@ use crate::{
     error::{At as _, Result},
     progress::Progress,
 };
+
+pub use flash::flash;
 
 /// Builds with an empty cache and again with the full one; neither touches the caller's image.
 ///

@@ -28,6 +28,11 @@ enum Verb {
     Build(Build),
     /// Build twice, from nothing and from the cache, and show the times of the phases
     Bench(Build),
+    /// Flash an image to a file and a loop device, by turns with bmaptool, and show the times
+    BenchFlash {
+        /// The image, NAME.raw
+        image: PathBuf,
+    },
     /// Fill in and refresh the digests of stacks/images.lock from the registries
     Lock(lock::Options),
     /// Write an image to a disk, and read it back from there
@@ -182,6 +187,10 @@ pub fn main() -> Result<()> {
         }
         Verb::Lock(options) => {
             println!("{}", lock::lock(&options, &Progress::stderr())?);
+            Ok(())
+        }
+        Verb::BenchFlash { image } => {
+            print!("{}", bench::flash(&image, &SystemRunner, &Progress::stderr())?);
             Ok(())
         }
         Verb::Flash(options) => {

@@ -87,3 +87,56 @@ fn qcow2(image: &Path, to: &Path, runner: &dyn Runner) -> Result<()> {
         ran => Ok(ran.map(drop)?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Read as _};
+
+    use host::SystemRunner;
+
+    use super::*;
+
+    fn image(folder: &Path) -> PathBuf {
+        let path = folder.join("a.raw");
+        let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_is_packed_is_the_image_and_always_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = image(folder.path());
+        let pack = || pack(Format::Zst, &image, &SystemRunner, &Progress::stderr()).unwrap();
+        let packed = pack();
+        assert_eq!(packed, folder.path().join("a.raw.zst"));
+        let first = fs::read(&packed).unwrap();
+        assert!(first.len() < 6_000_000, "{}", first.len());
+        pack();
+        assert!(fs::read(&packed).unwrap() == first);
+        let mut source = crate::flash::open(&packed).unwrap();
+        source.skip(5_000_000).unwrap();
+        let mut rest = Vec::new();
+        source.read_to_end(&mut rest).unwrap();
+        assert!(rest == fs::read(&image).unwrap()[5_000_000..]);
+        assert!(crate::flash::open(&packed).unwrap().skip(12_000_001).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_qcow2_needs_qemu_img() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = image(folder.path());
+        match pack(Format::Qcow2, &image, &SystemRunner, &Progress::stderr()) {
+            Ok(packed) => assert_eq!(&fs::read(packed).unwrap()[..4], b"QFI\xfb"),
+            Err(error) => {
+                println!("not made: `qemu-img` is not installed here");
+                assert_eq!(
+                    error.to_string(),
+                    "this machine cannot do it yet:\n  `qemu-img` is missing, which makes a qcow2\n    \
+                     = apt-get install qemu-utils"
+                );
+            }
+        }
+    }
+}

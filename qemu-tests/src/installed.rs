@@ -111,6 +111,14 @@ impl Installed {
     /// It did not; what can be read from its disk is written down.
     pub fn bring_up(scene: &Scene<'_>, wish: Wish, firmware: Firmware) -> Result<Self> {
         let spec = machine_for(scene, &wish, firmware)?;
+        Self::bring_up_on(scene, wish, spec)
+    }
+
+    /// The same on a machine that has the image and the seed already.
+    ///
+    /// # Errors
+    /// As [`Self::bring_up`].
+    pub fn bring_up_on(scene: &Scene<'_>, wish: Wish, spec: Spec) -> Result<Self> {
         let begun = Instant::now();
         let mut machine = Machine::start(spec)?;
         machine.wait("the first word of the box", Patience::BOOT, |_| Ok(Some(())))?;

@@ -117,6 +117,7 @@ impl<'a> Scene<'a> {
             stacks: &["core"],
             prefer: &[],
             vpn: false,
+            mounts: "",
             ssh_key: self.setup.key.public.clone(),
             mirror: mirror.clone(),
             mirror_ca: authority.clone(),

@@ -116,7 +116,7 @@ fn image_twice(options: &Options) -> Result<Program> {
     let cache = if options.all { "build/again/cache" } else { "build/cache" };
     let script = format!(
         "rm -rf {again} && target/release/homelab-image build --output {again} --cache {cache} && \
-         for image in {again}/*.raw; do cmp \"$image\" build/\"${{image##*/}}\" || exit 1; done && \
+         for image in {again}/*.raw {again}/*.map.json; do cmp \"$image\" build/\"${{image##*/}}\" || exit 1; done && \
          rm -rf {again}"
     );
     Ok(Program::new("sh").args(["-c", &script]))

@@ -20,6 +20,7 @@ pub const MACHINES: &[Tool] = &[
     ("unshare", "util-linux"),
     ("debugfs", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
+    ("mke2fs", "e2fsprogs"),
 ];
 
 /// For the programs that check rendered files.

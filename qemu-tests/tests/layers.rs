@@ -23,9 +23,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules of `model` that the machine tests may name: they see the box from outside. The small
-/// value types of the report and of the image's layout come along.
+/// value types of the report, of the image's layout and of its block map come along.
 const QEMU_TESTS_MAY_NAME: &[&str] =
-    &["report", "seed", "paths", "digest", "Digest", "problem", "secret", "Secret"];
+    &["report", "seed", "paths", "block_map", "digest", "Digest", "problem", "secret", "Secret"];
 
 /// What the layer `checkers` may name beyond that. It sees no box: it plans as the installer does, and
 /// shows what is rendered to the programs that read it.

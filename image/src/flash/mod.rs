@@ -18,6 +18,8 @@ use host::{
 use model::block_map::BlockMap;
 use terminal::prompt;
 
+#[cfg(test)]
+pub(crate) use self::source::open;
 use self::target::{Asked, Place};
 use crate::{
     error::{At as _, ImageError, Result},
@@ -117,6 +119,18 @@ fn read_map(image: &Path, progress: &Progress) -> Result<BlockMap> {
     };
     BlockMap::parse(&text)
         .map_err(|error| ImageError::Usage(format!("{}: {error}", beside.display())))
+}
+
+/// Writes an image with its map to a target that nobody asks about.
+///
+/// # Errors
+/// The map or the image cannot be read, or the target cannot be written.
+pub fn copy(image: &Path, to: &Path) -> Result<()> {
+    let map = read_map(image, &Progress::stderr())?;
+    let target = Target::open(to).at("open", to)?;
+    let mut source = source::open(image)?;
+    write(source.as_mut(), &map.extents, &target, &mut |_| Ok(()), &mut |_, _, _| {})
+        .map_err(|error| failed(&error, to))
 }
 
 /// Asks the person at this terminal.

@@ -14,13 +14,13 @@ use crate::error::{At as _, Result};
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// An image that can be read.
-pub(super) type Opened = Box<dyn Source>;
+pub(crate) type Opened = Box<dyn Source>;
 
 /// Opens an image; how it is packed is told by its bytes.
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn open(image: &Path) -> Result<Opened> {
+pub(crate) fn open(image: &Path) -> Result<Opened> {
     let mut file = File::open(image).at("read", image)?;
     let mut magic = Vec::new();
     (&mut file).take(4).read_to_end(&mut magic).at("read", image)?;

@@ -84,8 +84,10 @@ fn without_consents(seed: &Seed) -> (Seed, bool) {
     let mut seed = seed.clone();
     let mut wiped = seed.install.take().is_some();
     for mount in &mut seed.mounts {
-        if let MountSource::Disk { wipe, .. } = &mut mount.source {
-            wiped |= wipe.take().is_some();
+        if let MountSource::Disks { members, .. } = &mut mount.source {
+            for member in members {
+                wiped |= member.wipe.take().is_some();
+            }
         }
     }
     (seed, wiped)

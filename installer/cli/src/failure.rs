@@ -132,7 +132,11 @@ impl From<host::HostError> for Failure {
             causes.push(source.to_string());
             next = source.source();
         }
-        Self::stopped(3, error.to_string(), causes, "")
+        let hint = match &error {
+            host::HostError::Refused { hint, .. } => hint.as_str(),
+            _ => "",
+        };
+        Self::stopped(3, error.to_string(), causes, hint)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use engine::Journal;
-use host::Host;
+use host::{Host, files};
 use model::{
     Secret,
-    plan::{Action, Plan},
+    plan::{Action, MountWish, Plan},
     seed::{SecretSource, Seed},
 };
 use terminal::recovery::{Sheet, text};
@@ -82,6 +82,7 @@ fn gather(host: &Host, seed: &Seed) -> Result<Sheet, Failure> {
         schedule: seed.backup.schedule.clone(),
         mounts: mounts(&plan),
         made_here,
+        disk_keys: disk_keys(host, &plan)?,
         given,
         seed: export::of(host, seed).text,
     })
@@ -96,12 +97,29 @@ fn backs_up(plan: &Plan) -> bool {
 }
 
 fn mounts(plan: &Plan) -> Vec<(String, String)> {
+    wishes(plan)
+        .map(|mount| (mount.at.clone(), format!("{} ({})", mount.what, mount.kind)))
+        .collect()
+}
+
+fn wishes(plan: &Plan) -> impl Iterator<Item = &MountWish> {
     let storage = plan.steps.iter().find_map(|step| match &step.action {
         Action::Storage(storage) => Some(storage),
         _ => None,
     });
-    let mounts = storage.into_iter().flat_map(|storage| &storage.mounts);
-    mounts.map(|mount| (mount.at.clone(), format!("{} ({})", mount.what, mount.kind))).collect()
+    storage.into_iter().flat_map(|storage| &storage.mounts)
+}
+
+/// Keys of encrypted disks. One that was removed, so that only the TPM unlocks its disk, is on an
+/// earlier sheet.
+fn disk_keys(host: &Host, plan: &Plan) -> Result<Vec<(String, Secret)>, Failure> {
+    let mut keys = Vec::new();
+    for file in wishes(plan).filter_map(|mount| Some(mount.crypt.as_ref()?.key())) {
+        if let Some(key) = files::read_text_optional(host.path(&file))? {
+            keys.push((file, Secret::new(key)));
+        }
+    }
+    Ok(keys)
 }
 
 #[cfg(test)]
@@ -110,6 +128,7 @@ mod tests {
 
     use model::{
         Digest,
+        disk::{Crypt, Unlock},
         plan::{FORMAT, SecretMaking, SecretWish, Step, StepId, Storage},
         secret::SecretRef,
     };
@@ -126,13 +145,15 @@ mod tests {
             name: SecretRef::new("backup-password"),
             source: SecretMaking::Random { length: 24 },
         };
-        let mount = model::plan::MountWish {
+        let mount = MountWish {
             at: "/mnt/media".into(),
             what: "UUID=1-2".into(),
             kind: "ext4".into(),
             options: String::new(),
             automount: false,
             credentials: None,
+            crypt: Some(Crypt { uuid: "1-2".into(), unlock: Unlock::Key }),
+            ..MountWish::default()
         };
         let storage = Storage { grow_root: true, folders: Vec::new(), mounts: vec![mount] };
         Plan {
@@ -158,12 +179,15 @@ mod tests {
         let mut journal = Journal::new(&plan(), host.clock.now());
         journal.complete = true;
         journal.save(&host).unwrap();
+        std::fs::create_dir_all(host.path("/etc/homelab/keys")).unwrap();
+        std::fs::write(host.path("/etc/homelab/keys/1-2.key"), "turned twice").unwrap();
         let sheet = gather(&host, &seed).unwrap_or_default();
         assert_eq!(sheet.given, ["admin-password"]);
         assert_eq!(sheet.mounts, [("/mnt/media".to_owned(), "UUID=1-2 (ext4)".to_owned())]);
         assert_eq!(sheet.repository.as_deref(), Some("/mnt/backups/restic"));
         let text = text(&sheet);
         assert!(text.reveal().contains("secrets/backup-password           made here\n"));
+        assert!(text.reveal().contains("  /etc/homelab/keys/1-2.key\n    turned twice\n"));
         assert!(text.reveal().contains("password = { file = \"secrets/admin-password\" }\n"));
         assert!(!text.reveal().contains("correct horse battery"));
     }

@@ -116,6 +116,7 @@ impl From<HostError> for Trouble {
             HostError::File { source, .. } => {
                 Self { message, hint: String::new(), source: Some(Box::new(source)) }
             }
+            HostError::Refused { hint, .. } => Self::new(message, hint),
             _ => Self::new(message, ""),
         }
     }

@@ -7,12 +7,13 @@ use std::{
 
 use model::facts::{Disk, lsblk};
 
-use crate::{Command, Host, HostError, Result, files};
+use crate::{Command, Host, HostError, Result, files, format};
 
-/// All whole disks, with their links below `/dev/disk/by-id` and with the boot disk marked.
+/// All whole disks, with their links below `/dev/disk/by-id`, with the boot disk marked, and with
+/// the box's notes of those that it formatted.
 ///
 /// # Errors
-/// `lsblk` failed, or `/dev`, `/proc` or `/sys` cannot be read.
+/// `lsblk` failed, or `/dev`, `/proc`, `/sys` or a note cannot be read.
 pub fn disks(host: &Host) -> Result<Vec<Disk>> {
     let command = Command::new("lsblk").args(["--json", "--bytes", "--output", lsblk::COLUMNS]);
     let output = host.runner.run(&command)?;
@@ -20,11 +21,13 @@ pub fn disks(host: &Host) -> Result<Vec<Disk>> {
         lsblk::parse(&output.stdout).map_err(|error| HostError::Other(error.to_string()))?;
     let links = links(&host.path("/dev/disk/by-id"))?;
     let boot = root_device(host)?.map(|device| device.disk);
+    let notes = format::notes(host)?;
     for disk in &mut disks {
         disk.ids =
             links.iter().filter(|(_, name)| *name == disk.name).map(|(id, _)| id.clone()).collect();
         disk.boot = boot.as_deref() == Some(disk.name.as_str());
         disk.removable |= is_card(host, &disk.name)?;
+        disk.formatting = notes.iter().find(|note| note.is_of(disk)).cloned();
     }
     Ok(disks)
 }
@@ -121,18 +124,23 @@ impl BootDisk {
 
     /// The device of a partition: `/dev/sda3`, `/dev/nvme0n1p3`.
     pub fn partition(&self, number: u32) -> PathBuf {
-        let mut path = self.disk.clone().into_os_string();
-        if path.to_string_lossy().ends_with(|last: char| last.is_ascii_digit()) {
-            path.push("p");
-        }
-        path.push(number.to_string());
-        path.into()
+        partition(&self.disk, number)
     }
 
     /// The kernel name of the disk: `sda`.
     pub fn name(&self) -> String {
         self.disk.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
+}
+
+/// The device of a partition of a disk: `/dev/sda3`, `/dev/nvme0n1p3`.
+pub fn partition(disk: &Path, number: u32) -> PathBuf {
+    let mut path = disk.to_owned().into_os_string();
+    if path.to_string_lossy().ends_with(|last: char| last.is_ascii_digit()) {
+        path.push("p");
+    }
+    path.push(number.to_string());
+    path.into()
 }
 
 #[cfg(test)]

@@ -39,7 +39,21 @@ pub enum HostError {
         /// Why.
         message: String,
     },
+    /// What a person must decide first; nothing was changed.
+    #[error("{what}")]
+    Refused {
+        /// What is in the way.
+        what: String,
+        /// The way out.
+        hint: String,
+    },
     /// Something else that a machine can lack or refuse.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<model::seed::rules::Refused> for HostError {
+    fn from(refused: model::seed::rules::Refused) -> Self {
+        Self::Refused { what: refused.what, hint: refused.hint }
+    }
 }

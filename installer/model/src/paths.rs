@@ -21,6 +21,10 @@ pub const ANSWERS: &str = "/var/lib/homelab/answers.json";
 pub const JOURNAL: &str = "/var/lib/homelab/journal.json";
 /// The report of the last run.
 pub const REPORT: &str = "/var/lib/homelab/report.json";
+/// Keys of encrypted disks, folder 0700, files 0600.
+pub const KEYS: &str = "/etc/homelab/keys";
+/// Notes of the disks that the box formatted, one file each.
+pub const FORMATTED: &str = "/var/lib/homelab/disks";
 /// The catalogue as it was baked into the image.
 pub const CATALOGUE: &str = "/usr/share/homelab/stacks";
 /// Artefacts that the image carries.

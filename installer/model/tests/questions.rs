@@ -377,8 +377,8 @@ fn formatting_needs_the_last_four_of_the_serial() {
         (mount.at.as_str(), &mount.holds[..]),
         ("/mnt/storage", &["media".to_owned(), "downloads".to_owned()][..])
     );
-    let MountSource::Disk { wipe, .. } = &mount.source else { panic!("{mount:?}") };
-    assert_eq!(wipe.as_deref(), Some("WD-WX12A345"));
+    let MountSource::Disks { members, .. } = &mount.source else { panic!("{mount:?}") };
+    assert_eq!(members[0].wipe.as_deref(), Some("WD-WX12A345"));
     let consent = interview.summary().into_iter().find(|line| line.id.0.ends_with(".consent"));
     interview.reopen(&consent.unwrap().id);
     assert!(interview.next().unwrap().question.text.contains("EVERYTHING ON IT IS LOST"));

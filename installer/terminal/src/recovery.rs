@@ -31,6 +31,8 @@ pub struct Sheet {
     pub mounts: Vec<(String, String)>,
     /// Secrets that were made on the box: nobody else knows them.
     pub made_here: Vec<(String, Secret)>,
+    /// File and key of each encrypted disk.
+    pub disk_keys: Vec<(String, Secret)>,
     /// Names of the secrets that their owner gave.
     pub given: Vec<String>,
     /// The seed that rebuilds the box, without any secret.
@@ -85,6 +87,15 @@ fn write(out: &mut String, sheet: &Sheet) -> std::fmt::Result {
             writeln!(out, "  secrets/{name:<24}  {}", secret.reveal())?;
         }
     }
+    if !sheet.disk_keys.is_empty() {
+        writeln!(
+            out,
+            "\nKeys of encrypted disks, each the whole of its file without a line's end\n"
+        )?;
+        for (file, key) in &sheet.disk_keys {
+            writeln!(out, "  {file}\n    {}", key.reveal())?;
+        }
+    }
     if !sheet.given.is_empty() {
         writeln!(out, "\nSecrets that came from you\n")?;
         for name in &sheet.given {
@@ -127,6 +138,7 @@ mod tests {
             schedule: "*-*-* 03:00:00".into(),
             mounts: vec![("/mnt/media".into(), "UUID=1-2 (ext4)".into())],
             made_here: vec![("backup-password".into(), Secret::new("abc"))],
+            disk_keys: vec![("/etc/homelab/keys/1-2.key".into(), Secret::new("turned"))],
             given: vec!["admin-password".into()],
             seed: "schema = 1\n".into(),
         };
@@ -159,6 +171,11 @@ Backup
 Secrets that were made on the box, and that nobody else knows
 
   secrets/backup-password           abc
+
+Keys of encrypted disks, each the whole of its file without a line's end
+
+  /etc/homelab/keys/1-2.key
+    turned
 
 Secrets that came from you
 

@@ -25,6 +25,31 @@ pub struct Disk {
     /// QEMU's cache mode: `unsafe` for speed; `writeback` keeps the guest's flushes, and a power
     /// cut then loses what a real one would.
     pub cache: &'static str,
+    /// What it is plugged into.
+    pub bus: Bus,
+}
+
+/// What a disk is plugged into, which decides its name in the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    /// `vda`
+    Virtio,
+    /// `nvme0n1`
+    Nvme,
+    /// `sda`
+    Sata,
+}
+
+impl Bus {
+    /// QEMU's device.
+    pub fn device(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio-blk-pci",
+            Self::Nvme => "nvme",
+            // The machine has six ports of its own.
+            Self::Sata => "ide-hd",
+        }
+    }
 }
 
 impl Disk {
@@ -44,7 +69,13 @@ impl Disk {
             format: "qcow2",
             serial: serial.to_owned(),
             cache: "unsafe",
+            bus: Bus::Virtio,
         })
+    }
+
+    /// A file that is the disk byte for byte.
+    pub fn raw(path: PathBuf, serial: &str, bus: Bus) -> Self {
+        Self { path, format: "raw", serial: serial.to_owned(), cache: "unsafe", bus }
     }
 
     /// The same disk with the guest's flushes kept.

@@ -411,7 +411,7 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
     add(&["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off", "-smp", "2"]);
     add(&["-m", &spec.memory.to_string(), "-rtc", "base=utc", "-device", "virtio-rng-pci"]);
     for (index, disk) in spec.disks.iter().enumerate() {
-        let Disk { path, format, serial, cache } = disk;
+        let Disk { path, format, serial, cache, bus } = disk;
         add(&[
             "-drive",
             &format!(
@@ -420,7 +420,8 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
             ),
         ]);
         let boot = if index == spec.boot_from { ",bootindex=1" } else { "" };
-        add(&["-device", &format!("virtio-blk-pci,drive=disk{index},serial={serial}{boot}")]);
+        let device = bus.device();
+        add(&["-device", &format!("{device},drive=disk{index},serial={serial}{boot}")]);
     }
     let Port { tap, mac, .. } = &spec.port;
     add(&["-netdev", &format!("tap,id=net0,ifname={tap},script=no,downscript=no")]);

@@ -10,10 +10,13 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use model::{block_map::BlockMap, paths::partition};
 
-use crate::{machine::disk::Disk, program::Program};
+use crate::{
+    machine::disk::{Bus, Disk},
+    program::Program,
+};
 
 /// The program under test.
-const PROGRAM: &str = "target/release/homelab-image";
+pub const PROGRAM: &str = "target/release/homelab-image";
 /// Bytes of noise behind the image.
 const BEHIND: u64 = 64 << 20;
 
@@ -28,7 +31,7 @@ pub fn onto_noise(image: &Path, folder: &Path, gibibytes: u64, serial: &str) -> 
     noise(&path, size + BEHIND, gibibytes << 30).context("cannot write noise")?;
     Program::new(PROGRAM).arg("flash").args([image, path.as_path()]).run()?;
     compare(image, &path)?;
-    let disk = Disk { path, format: "raw", serial: serial.to_owned(), cache: "unsafe" };
+    let disk = Disk::raw(path, serial, Bus::Virtio);
     let root = disk.partition(partition::ROOT)?.from;
     let looked = format!("{}?offset={root}", disk.path.display());
     Program::new("e2fsck").args(["-f", "-n", &looked]).run().context("the root file system")?;

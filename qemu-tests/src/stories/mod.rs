@@ -1,6 +1,7 @@
 //! The scenarios. A story's name tells the matrix: what happens, on which firmware.
 
 mod cut;
+mod disks;
 mod doors;
 mod everything;
 mod flash;
@@ -9,6 +10,7 @@ mod install;
 mod probe;
 mod repeat;
 mod secrets;
+mod simulate;
 mod waits;
 mod wired;
 mod wizard;
@@ -132,6 +134,33 @@ const SLOW: &[Story] = &[
         after: &[],
         stacks: &["core"],
         checks: &[("a-credential-is-taken", waits::a_credential_is_taken)],
+    },
+    Story {
+        name: "disks.seabios",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("comes-up-unattended", disks::on_seabios),
+            ("every-step-is-good", install::every_step_is_good),
+            ("each-disk-is-at-its-place", disks::each_is_at_its_place),
+            ("data-survives", disks::data_survives),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+            ("other-disks-are-left-alone", disks::others_are_left_alone),
+            ("it-starts-without-a-disk", disks::starts_without_a_disk),
+            ("a-disk-returns", disks::disk_returns),
+        ],
+    },
+    Story {
+        name: "disks.alike",
+        after: &[],
+        stacks: &["core"],
+        checks: &[("two-that-match-are-refused", disks::two_alike_are_refused)],
+    },
+    Story {
+        name: "seed.simulate",
+        after: &[],
+        stacks: &["core"],
+        checks: &[("shows-the-final-page", simulate::shows_the_final_page)],
     },
     Story {
         name: "media.seabios",

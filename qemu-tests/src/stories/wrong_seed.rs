@@ -12,7 +12,7 @@ use crate::{
     installed::MEMORY,
     machine::{
         Extras, Machine, Patience, Spec,
-        disk::{Disk, Extent, fat_file, root_has},
+        disk::{Bus, Disk, Extent, fat_file, root_has},
         firmware::Firmware,
     },
     scene::{Scene, copy_sparse},
@@ -46,12 +46,7 @@ pub(super) fn plant(image: &std::path::Path, seed: Extent, text: &str) -> Result
 }
 
 fn spec(scene: &Scene<'_>) -> Result<Spec> {
-    let disk = Disk {
-        path: scene.folder.join("disk.raw"),
-        format: "raw",
-        serial: "BOX-DISK-1".into(),
-        cache: "unsafe",
-    };
+    let disk = Disk::raw(scene.folder.join("disk.raw"), "BOX-DISK-1", Bus::Virtio);
     Ok(Spec {
         firmware: Firmware::SeaBios,
         disks: vec![disk],

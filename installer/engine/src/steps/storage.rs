@@ -1,8 +1,9 @@
-//! Root grows to its disk; folders and mounts exist.
+//! Root grows to its disk; disks are formatted whose owner agreed to it; folders and mounts exist.
 
+mod crypttab;
 mod unit;
 
-use host::{Command, files, root_disk, systemd};
+use host::{Command, HostError, files, format, mount_point, root_disk, systemd};
 use model::plan::{FolderWish, MountWish, Storage};
 
 use crate::{
@@ -15,8 +16,13 @@ pub(crate) struct Doer<'a>(pub &'a Storage);
 
 impl Doing for Doer<'_> {
     fn check(&self, scene: &Scene<'_>) -> Result<Vec<String>> {
+        for wish in self.0.formats() {
+            format::is_done(scene.host(), wish)?;
+        }
+        crypttab::check(self.0, scene)?;
         for mount in &self.0.mounts {
             source_exists(mount, scene)?;
+            mount_point::check(scene.host(), &mount.at)?;
         }
         Ok(Vec::new())
     }
@@ -27,6 +33,14 @@ impl Doing for Doer<'_> {
             holding.need(root_disk::is_grown(scene.host())?, || {
                 "the root file system does not fill its disk".to_owned()
             });
+        }
+        for wish in self.0.formats() {
+            let victim = wish.consent.victim();
+            match format::is_done(scene.host(), wish) {
+                Ok(done) => holding.need(done, || format!("{victim} is not formatted yet")),
+                Err(HostError::Refused { what, .. }) => holding.lacks(what),
+                Err(error) => return Err(error.into()),
+            }
         }
         for folder in self.folders_before(true).chain(self.folders_before(false)) {
             let path = scene.host().path(&folder.path);
@@ -42,6 +56,7 @@ impl Doing for Doer<'_> {
             holding.need(scene.enabled(&unit)?, || format!("{unit} is not enabled"));
             holding.need(scene.active(&unit)?, || format!("`{}` is not mounted", mount.at));
         }
+        crypttab::look(self.0, scene, &mut holding)?;
         for unit in self.stale_units(scene)? {
             holding.lacks(format!("{unit} of an earlier plan is there"));
         }
@@ -57,26 +72,43 @@ impl Doing for Doer<'_> {
             progress.note("growing the root file system");
             root_disk::grow(scene.host()).because("the root file system cannot grow", "")?;
         }
-        for folder in self.folders_before(true) {
-            files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
-        }
         for unit in self.stale_units(scene)? {
             scene.run(Command::new("systemctl").args(["disable", "--now", &unit])).because(
                 format!("{unit} of an earlier plan cannot be unmounted"),
                 "stop what uses it and run `homelab apply` again",
             )?;
-            files::remove(scene.host().path(format!("{}/{unit}", unit::FOLDER)))?;
+            let path = format!("{}/{unit}", unit::FOLDER);
+            let text = scene.read(&path)?.unwrap_or_default();
+            if let Some(at) = unit::place(&text) {
+                mount_point::open(scene.host(), at)?;
+            }
+            files::remove(scene.host().path(path))?;
         }
-        let mut changed = false;
+        for wish in self.0.formats() {
+            match format::format(scene.host(), wish, &mut |note| progress.note(note)) {
+                // It says itself what is in the way, and the way out.
+                Err(HostError::Refused { what, hint }) => return Err(Trouble::new(what, hint)),
+                done => done.because(
+                    format!("{} cannot be formatted", wish.consent.victim()),
+                    "run `homelab apply` again: it begins anew",
+                )?,
+            };
+        }
+        for folder in self.folders_before(true) {
+            files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
+        }
+        let mut changed = crypttab::write(self.0, scene)?;
         for file in self.0.mounts.iter().flat_map(unit::files) {
             changed |= file_set::ensure(&file, scene)?;
         }
         if changed {
             systemd::daemon_reload(scene.host().runner.as_ref())?;
         }
+        crypttab::unlock(self.0, scene)?;
         for mount in &self.0.mounts {
             let unit = unit::to_start(mount);
             progress.note(format!("mounting {}", mount.at));
+            mount_point::close(scene.host(), &mount.at)?;
             scene.enable(&unit)?;
             systemd::start(scene.host().runner.as_ref(), &unit).because(
                 format!("{} cannot be mounted at `{}`", mount.what, mount.at),
@@ -126,6 +158,10 @@ impl Doer<'_> {
 /// A disk that is not plugged in is told before anything is changed.
 fn source_exists(mount: &MountWish, scene: &Scene<'_>) -> Result<()> {
     let Some(uuid) = mount.what.strip_prefix("UUID=") else { return Ok(()) };
+    if mount.format.is_some() {
+        // It may not exist yet; its disk was looked at.
+        return Ok(());
+    }
     let device = format!("/dev/disk/by-uuid/{uuid}");
     if scene.host().path(&device).exists() {
         return Ok(());

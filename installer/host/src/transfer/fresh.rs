@@ -32,8 +32,9 @@ const GONE: [&str; 3] = [
 const EMPTIED: [&str; 3] = ["/var/log/journal", "/var/lib/docker", "/var/lib/containerd"];
 /// Where SSH host keys lie, and what their names begin with.
 const HOST_KEYS: (&str, &str) = ("/etc/ssh", "ssh_host_");
-/// Of our own state only this stays: where the sealed seed came from.
-const ACCEPTED: &str = "accepted.json";
+/// Of our own state only this stays: where the sealed seed came from, and which data disks were
+/// formatted, so that none is formatted twice.
+const KEPT: [&str; 2] = ["/var/lib/homelab/accepted.json", paths::FORMATTED];
 
 /// The copy on `disk`, whose head is not written yet.
 pub(super) struct Fresh<'a> {
@@ -115,8 +116,11 @@ fn forget(folder: &Path) -> Result<()> {
             remove_all(&at(path).join(name))?;
         }
     }
-    for name in files::list(at(paths::STATE))?.iter().filter(|name| *name != ACCEPTED) {
-        remove_all(&at(paths::STATE).join(name))?;
+    for name in files::list(at(paths::STATE))? {
+        let path = at(paths::STATE).join(name);
+        if !KEPT.iter().any(|kept| at(kept) == path) {
+            remove_all(&path)?;
+        }
     }
     // Empty, not gone: so it is in the image, and systemd fills it.
     let id = at("/etc/machine-id");

@@ -29,7 +29,7 @@ use crate::{
     BootDisk, Command, Host, HostError, Result,
     files::failed,
     flash::{self, FlashError, Stage, Target, Tell},
-    table, usage,
+    table, udev, usage,
 };
 
 /// Room for the backup table behind the last partition.
@@ -86,7 +86,7 @@ pub fn copy(
     if is_device(host, to) {
         // The kernel looks at the table that is there now; where it does not, the next start does.
         let _ = host.runner.run(&Command::new("blockdev").arg("--rereadpt").arg(to));
-        let _ = host.runner.run(&Command::new("udevadm").args(["settle", "--timeout=30"]));
+        let _ = udev::settle(host);
     }
     copied
 }

@@ -129,6 +129,7 @@ impl Bench {
             (paths::SEED, "schema = 1\n"),
             ("/etc/homelab/secrets/admin-password", "pw"),
             ("/var/lib/homelab/accepted.json", "{}"),
+            ("/var/lib/homelab/disks/WD-1.json", "{}"),
             (paths::JOURNAL, "{}"),
             ("/usr/big", &"many words ".repeat(500_000)),
         ] {
@@ -231,6 +232,7 @@ fn a_copy_is_whole_has_its_own_identifiers_and_was_never_started() {
         paths::SEED,
         "/etc/homelab/secrets/admin-password",
         "/var/lib/homelab/accepted.json",
+        "/var/lib/homelab/disks/WD-1.json",
     ] {
         assert!(read(path).is_some() && read(path) == bench.read(&stick, 3, path), "{path}");
     }

@@ -34,31 +34,9 @@ impl Consent {
     /// # Errors
     /// Another disk is named; it is the box's own, or in use.
     pub fn given(wipe: &str, disk: &Disk) -> Result<Self, Refused> {
-        let id = disk.serial.is_empty().then(|| wipe.to_owned());
-        let named = match &id {
-            None => disk.serial == wipe,
-            Some(id) => disk.ids.contains(id),
-        };
-        if !named {
-            let what = format!("consent is for `{wipe}`, but the disk found is {}", describe(disk));
-            let hint = match (disk.serial.is_empty(), disk.ids.first()) {
-                (false, _) => format!("if it may be formatted, write `wipe = \"{}\"`", disk.serial),
-                (true, Some(id)) => format!("if it may be formatted, write `wipe = \"{id}\"`"),
-                (true, None) => {
-                    "a disk without a serial and a name below `/dev/disk/by-id` is never formatted"
-                        .to_owned()
-                }
-            };
-            return Err(Refused::new(what, hint));
-        }
+        let victim = Victim::named(wipe, disk)?;
         idle(disk)?;
-        Ok(Self(Victim {
-            serial: disk.serial.clone(),
-            id,
-            model: disk.model.clone(),
-            size: disk.size,
-            contents: contents(disk),
-        }))
+        Ok(Self(victim))
     }
 
     /// Whom it names.
@@ -109,7 +87,7 @@ impl Consent {
         };
         Err(Refused::new(
             format!("{} holds {}, and when it was agreed to format it, {was}", self.0, there(disk)),
-            "nothing was written; look at what is on it and run `homelab apply` again",
+            "nothing was written; look at what is on it and run `homelab apply --replace-plan`",
         ))
     }
 }
@@ -130,6 +108,49 @@ fn idle(disk: &Disk) -> Result<(), Refused> {
 }
 
 impl Victim {
+    /// In a few words with what is lost: `serial:WD-1 (WDC WD40, 4000 GB, empty)`.
+    pub fn in_words(&self) -> String {
+        let name = self.to_string();
+        let lost = match self.contents.is_empty() {
+            true => "empty".to_owned(),
+            false => format!("{} is lost", self.contents.join(", ")),
+        };
+        let about = [self.model.clone(), size(self.size), lost];
+        let about: Vec<String> = about.into_iter().filter(|word| !word.is_empty()).collect();
+        format!("{} ({})", name.trim_matches('`'), about.join(", "))
+    }
+
+    /// What `wipe` of the seed names, which must be `disk`.
+    ///
+    /// # Errors
+    /// It names another one.
+    pub fn named(wipe: &str, disk: &Disk) -> Result<Self, Refused> {
+        let id = disk.serial.is_empty().then(|| wipe.to_owned());
+        let named = match &id {
+            None => disk.serial == wipe,
+            Some(id) => disk.ids.contains(id),
+        };
+        if !named {
+            let what = format!("consent is for `{wipe}`, but the disk found is {}", describe(disk));
+            let hint = match (disk.serial.is_empty(), disk.ids.first()) {
+                (false, _) => format!("if it may be formatted, write `wipe = \"{}\"`", disk.serial),
+                (true, Some(id)) => format!("if it may be formatted, write `wipe = \"{id}\"`"),
+                (true, None) => {
+                    "a disk without a serial and a name below `/dev/disk/by-id` is never formatted"
+                        .to_owned()
+                }
+            };
+            return Err(Refused::new(what, hint));
+        }
+        Ok(Self {
+            serial: disk.serial.clone(),
+            id,
+            model: disk.model.clone(),
+            size: disk.size,
+            contents: contents(disk),
+        })
+    }
+
     /// Whether the disk calls itself so.
     pub fn names(&self, disk: &Disk) -> bool {
         match &self.id {

@@ -1,14 +1,19 @@
 //! Which disk is meant, and whether it may be formatted.
 //!
 //! A selector means exactly one disk or nothing happens; whoever may format a disk holds a
-//! [`Consent`], which names that very disk.
+//! [`Consent`], which names that very disk. What is made of it is a [`Format`], and the box writes
+//! down a [`Formatting`] before it begins.
 
 mod consent;
+mod crypt;
+mod format;
 mod select;
 #[cfg(test)]
 mod tests;
 
 pub use consent::{Consent, Victim};
+pub use crypt::{Crypt, Unlock};
+pub use format::{Due, FileSystem, Format, Formatting, bears, gone};
 pub use select::{candidates, select, volume};
 
 use crate::facts::{Disk, Volume};

@@ -201,7 +201,8 @@ fn the_disk_is_compared_again_before_the_deed() {
         refused(consent.unchanged(&filled)),
         (
             "`serial:WD-1` holds ext4 uuid:u, and when it was agreed to format it, empty".into(),
-            "nothing was written; look at what is on it and run `homelab apply` again".into()
+            "nothing was written; look at what is on it and run `homelab apply --replace-plan`"
+                .into()
         )
     );
     consent.unchanged(&found).unwrap();
@@ -219,4 +220,53 @@ fn consent_goes_with_its_plan() {
     let text = serde_json::to_string(&consent).unwrap();
     assert_eq!(text, r#"{"serial":"WD-1","model":"WDC WD40","size":4000000000000,"contents":[]}"#);
     assert_eq!(serde_json::from_str::<Consent>(&text).unwrap(), consent);
+}
+
+#[test]
+fn what_is_due_is_asked_of_the_disk_and_of_the_note() {
+    let due = |format: &Format, disk: &Disk| {
+        format.due(std::slice::from_ref(disk)).map(|due| due == Due::Done)
+    };
+    let found = disk("sda", "WD-1");
+    let format = Format::new(Consent::given("WD-1", &found).unwrap(), FileSystem::Btrfs, "media");
+    // Of version 8, and a function of the disk alone.
+    assert_eq!(format.uuid, "5539d92d-bb28-8e5a-89fe-824bd319ead9");
+    assert_eq!(due(&format, &found), Ok(false));
+    let made = Disk { contents: vec![volume_of("sda1", "btrfs", &format.uuid)], ..found.clone() };
+    assert_eq!(due(&format, &made), Ok(true), "by a box that was here before");
+    let note = |finished| Some(Formatting { format: format.clone(), finished });
+    let noted = |disk: &Disk, finished| Disk { formatting: note(finished), ..disk.clone() };
+    assert_eq!(due(&format, &noted(&made, true)), Ok(true));
+    assert_eq!(due(&format, &noted(&made, false)), Ok(false), "it may be half made");
+    // Neither a disk of another size under the same serial, nor another serial.
+    let formatting = note(true).unwrap();
+    assert!(formatting.is_of(&made));
+    assert!(!formatting.is_of(&Disk { size: 1, ..made.clone() }));
+    assert!(!formatting.is_of(&disk("sda", "WD-2")));
+    let mut mounted = noted(&made, true);
+    mounted.contents[0].mounted_at = vec!["/mnt/media".into()];
+    assert_eq!(due(&format, &mounted), Ok(true));
+    mounted.formatting = note(false);
+    assert!(refused(due(&format, &mounted)).0.ends_with("is in use: /mnt/media"));
+    // What a cut leaves: the old, the new, a table, a partition without signature; nothing else.
+    let mut blank = volume_of("sda1", "", "");
+    (blank.signature, blank.uuid) = (None, None);
+    let left = Disk { contents: vec![blank], ..found.clone() };
+    let table = Disk { table: Some("gpt".into()), ..found.clone() };
+    for left in [&found, &left, &table] {
+        assert_eq!(due(&format, &noted(left, false)), Ok(false));
+    }
+    let foreign = Disk { contents: vec![volume_of("sda1", "ext4", "u")], ..found.clone() };
+    let (what, hint) = refused(due(&format, &noted(&foreign, false)));
+    assert_eq!(
+        what,
+        "`serial:WD-1` holds ext4 uuid:u, and formatting it was begun when it held other things"
+    );
+    let (_, note) = hint.rsplit_once("remove ").unwrap();
+    assert_eq!(note, format!("`/var/lib/homelab/disks/{}.json`", format.uuid));
+    assert_eq!(
+        refused(due(&format, &noted(&foreign, true))).0,
+        "what the box formatted serial:WD-1 (WDC WD40, sata, 4000 GB, ext4 uuid:u) with is gone \
+         from it"
+    );
 }

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Formatting;
+
 /// The machine as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
@@ -113,20 +115,6 @@ impl Disk {
     pub fn is_portable(&self) -> bool {
         self.removable || self.bus == "usb"
     }
-}
-
-/// The box's own note of a disk that it formats, made before the first write. No disk is formatted
-/// twice: the note outlives the deed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Formatting {
-    /// Serial of the disk; its name below `/dev/disk/by-id` if it has none.
-    pub disk: String,
-    /// Mount point that it is for.
-    pub at: String,
-    /// UUID of the file system, chosen before it was made.
-    pub uuid: String,
-    /// Nothing is left to do; if not, the power went or a program failed on the way.
-    pub finished: bool,
 }
 
 /// A partition, or the whole disk where a file system lies on it directly.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest,
     catalogue::wish::Setup,
-    disk::Consent,
+    disk::{Consent, Crypt, Format},
     secret::{Notation, SecretRef},
     seed::ImageSource,
 };
@@ -145,8 +145,20 @@ pub struct Storage {
     pub mounts: Vec<MountWish>,
 }
 
+impl Storage {
+    /// The containers that are unlocked.
+    pub fn crypts(&self) -> impl Iterator<Item = &Crypt> {
+        self.mounts.iter().filter_map(|mount| mount.crypt.as_ref())
+    }
+
+    /// What is formatted before it is mounted.
+    pub fn formats(&self) -> impl Iterator<Item = &Format> {
+        self.mounts.iter().filter_map(|mount| mount.format.as_ref())
+    }
+}
+
 /// One mount, as systemd mount unit settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountWish {
     /// Mount point.
     pub at: String,
@@ -160,6 +172,16 @@ pub struct MountWish {
     pub automount: bool,
     /// Credentials file that the options name.
     pub credentials: Option<FileWish>,
+    /// The disk that must be formatted first, with the permission to do so; none: what is mounted
+    /// exists already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// The container that is unlocked first; none: it is not encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypt: Option<Crypt>,
+    /// Mount points without which this one is not mounted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
 }
 
 /// See [`Action::Firewall`].

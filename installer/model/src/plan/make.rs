@@ -105,11 +105,7 @@ fn steps(
     );
     let (title, network) = system::network(seed);
     step("network", title, Action::Network(network));
-    let title = match storage.mounts.len() {
-        0 => "Storage: root grows to its disk".to_owned(),
-        1 => "Storage: root grows to its disk, 1 mount".to_owned(),
-        n => format!("Storage: root grows to its disk, {n} mounts"),
-    };
+    let title = storage::title(&storage);
     step("storage", title, Action::Storage(storage));
     let firewall = firewall(deployment);
     let mut ports: Vec<String> = firewall.host.iter().map(port_word).collect();

@@ -6,6 +6,7 @@
 mod access;
 mod action;
 mod budget;
+mod disks;
 pub(crate) mod install;
 mod make;
 mod outlook;

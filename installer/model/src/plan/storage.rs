@@ -1,17 +1,15 @@
 //! Folders and mounts.
 
-use super::{FileWish, FolderWish, MountWish, Storage, make::certificate_folders};
+use super::{FileWish, FolderWish, MountWish, Storage, disks::Disks, make::certificate_folders};
 use crate::{
-    Problems, disk,
-    facts::{Facts, Volume},
-    paths,
+    Problems, paths,
     render::Deployment,
     secret::SecretRef,
-    seed::{DiskSelector, FileSystem, Mount, MountSource, Seed, rules::Refused},
+    seed::{Mount, MountSource, Seed},
 };
 
 /// Whether consent by `wipe` is carried out. As long as it is not, nobody is asked for it.
-pub const FORMATS: bool = false;
+pub const FORMATS: bool = true;
 
 /// Where the shared data lies, and what may be mounted there.
 const PLACES: [&str; 3] = ["media", "downloads", "backups"];
@@ -22,8 +20,9 @@ const MEDIA_GROUP: u32 = 4100;
 pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> Storage {
     let seed = deployment.seed;
     let mut mounts = Vec::new();
+    let mut disks = Disks::new(deployment.facts);
     for (index, mount) in seed.mounts.iter().enumerate() {
-        mounts.extend(wish(index, mount, deployment.facts, problems));
+        mounts.extend(wish(index, mount, &mut disks, problems));
     }
     let mut folders = vec![folder(paths::STACKS, 0o755, (0, 0))];
     for folder in certificate_folders(deployment) {
@@ -37,6 +36,12 @@ pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> S
     // What is put there and who plays it agree on these, whichever of them is deployed.
     for kind in ["movies", "series"] {
         folders.push(folder(&format!("/mnt/media/{kind}"), 0o2775, (0, MEDIA_GROUP)));
+    }
+    for pool in &mounts {
+        // Each disk of a pool begins like the whole: what is made in it may go to any of them.
+        let whole = folders.iter().find(|folder| folder.path == pool.at);
+        let (mode, owner) = whole.map_or((0o755, (0, 0)), |whole| (whole.mode, whole.owner));
+        folders.extend(pool.requires.iter().map(|branch| folder(branch, mode, owner)));
     }
     for mount in &seed.mounts {
         // One disk for several: each has a folder on it, and its usual place leads there.
@@ -53,6 +58,7 @@ pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> S
                 options: "bind".to_owned(),
                 automount: false,
                 credentials: None,
+                ..MountWish::default()
             });
         }
     }
@@ -72,7 +78,26 @@ pub(super) fn passwords(seed: &Seed) -> Vec<SecretRef> {
         .collect()
 }
 
-fn wish(index: usize, mount: &Mount, facts: &Facts, problems: &mut Problems) -> Option<MountWish> {
+/// The step's title: what is destroyed stands in it, since it is what a person agrees to.
+pub(super) fn title(storage: &Storage) -> String {
+    let mut title = "Storage: root grows to its disk".to_owned();
+    match storage.mounts.len() {
+        0 => {}
+        1 => title += ", 1 mount",
+        n => title += &format!(", {n} mounts"),
+    }
+    for format in storage.formats() {
+        title += &format!(", FORMATS {}", format.consent.victim().in_words());
+    }
+    title
+}
+
+fn wish(
+    index: usize,
+    mount: &Mount,
+    disks: &mut Disks<'_>,
+    problems: &mut Problems,
+) -> Vec<MountWish> {
     let network = |what: &str, kind: &str, options: String, credentials| MountWish {
         at: mount.at.clone(),
         what: what.to_owned(),
@@ -80,11 +105,12 @@ fn wish(index: usize, mount: &Mount, facts: &Facts, problems: &mut Problems) -> 
         options,
         automount: true,
         credentials,
+        ..MountWish::default()
     };
     match &mount.source {
         MountSource::Nfs(what) => {
             let options = "_netdev,nofail,soft,timeo=150,nosuid,nodev".to_owned();
-            Some(network(what, "nfs", options, None))
+            vec![network(what, "nfs", options, None)]
         }
         MountSource::Smb { share, user, password } => {
             let mut options = "_netdev,nofail,nosuid,nodev,uid=0".to_owned();
@@ -102,71 +128,10 @@ fn wish(index: usize, mount: &Mount, facts: &Facts, problems: &mut Problems) -> 
             if credentials.is_none() {
                 options += ",guest";
             }
-            Some(network(share, "cifs", options, credentials))
+            vec![network(share, "cifs", options, credentials)]
         }
-        MountSource::Disk { selector, filesystem, wipe } => {
-            let uuid = file_system(mount, selector, *filesystem, wipe.is_some(), facts, problems)?;
-            Some(MountWish {
-                at: mount.at.clone(),
-                what: format!("UUID={uuid}"),
-                kind: filesystem.word().to_owned(),
-                // A box whose data disk is missing must still start and say so.
-                options: "nofail,nosuid,nodev,noatime".to_owned(),
-                automount: false,
-                credentials: None,
-            })
-        }
-    }
-}
-
-/// UUID of the one file system that the selector means.
-fn file_system(
-    mount: &Mount,
-    selector: &DiskSelector,
-    wanted: FileSystem,
-    may_wipe: bool,
-    facts: &Facts,
-    problems: &mut Problems,
-) -> Option<String> {
-    let at = &mount.at;
-    let refuse = |refused: Refused, problems: &mut Problems| {
-        problems.push(None, format!("`{at}`: {}", refused.what), refused.hint);
-    };
-    let disk = match disk::select(selector, facts) {
-        Ok(disk) => disk,
-        Err(refused) => {
-            refuse(refused, problems);
-            return None;
-        }
-    };
-    if let DiskSelector::Uuid(uuid) = selector {
-        return Some(uuid.clone());
-    }
-    let kind = wanted.word();
-    let fits = |volume: &&Volume| volume.signature.as_deref() == Some(kind);
-    let fitting: Vec<&Volume> = disk.contents.iter().filter(fits).collect();
-    match fitting[..] {
-        [Volume { uuid: Some(uuid), .. }] => Some(uuid.clone()),
-        [] => {
-            let hint = match may_wipe {
-                // Consent is given, but nothing here formats yet: refuse rather than forget.
-                true => "this version formats no disks; make the file system by hand",
-                false => "name the file system that is there, or make one by hand",
-            };
-            let there = match disk.contents.is_empty() {
-                true => "nothing".to_owned(),
-                false => disk::there(disk),
-            };
-            let what = format!("`{selector}` has no {kind} file system but {there}");
-            refuse(Refused::new(what, hint), problems);
-            None
-        }
-        _ => {
-            let names: Vec<String> = fitting.iter().map(|volume| disk::content(volume)).collect();
-            let what = format!("`{selector}` has {} {kind} file systems", fitting.len());
-            let hint = format!("select one by `uuid:…`: {}", names.join(", "));
-            refuse(Refused::new(what, hint), problems);
-            None
+        MountSource::Disks { members, filesystem, encrypt } => {
+            disks.mounted(&mount.at, members, *filesystem, *encrypt, problems)
         }
     }
 }

@@ -194,6 +194,11 @@ impl<'a> Table<'a> {
         items.into_iter().collect()
     }
 
+    /// The texts of a list as they stand there.
+    pub(crate) fn texts(&self, key: &str) -> Vec<At<String>> {
+        self.list(key, |text| Ok(text.to_owned())).unwrap_or_default()
+    }
+
     /// A secret; the check sees its text if it is given as text. A key that lacks is `Some(None)`.
     pub(crate) fn secret(
         &self,

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::disk::{FileSystem, Unlock};
 use crate::{Digest, Secret};
 
 /// What the owner wants.
@@ -163,14 +164,14 @@ pub struct Mount {
 /// What a mount shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MountSource {
-    /// A disk or a partition.
-    Disk {
-        /// Which one.
-        selector: DiskSelector,
-        /// File system.
+    /// A disk or a partition; several: their files are shown as one folder.
+    Disks {
+        /// Which ones, at least one.
+        members: Vec<Member>,
+        /// File system of each.
         filesystem: FileSystem,
-        /// Serial that permits formatting; none: nothing is ever formatted.
-        wipe: Option<String>,
+        /// How each is unlocked; none: they are not encrypted.
+        encrypt: Option<Unlock>,
     },
     /// `host:/export`
     Nfs(String),
@@ -183,6 +184,15 @@ pub enum MountSource {
         /// Its password.
         password: Option<SecretSource>,
     },
+}
+
+/// A disk of a mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Which one.
+    pub selector: DiskSelector,
+    /// Serial that permits formatting; none: it is never formatted.
+    pub wipe: Option<String>,
 }
 
 /// Selects a disk; it must match exactly one.
@@ -203,29 +213,6 @@ impl fmt::Display for DiskSelector {
             Self::Serial(serial) => write!(f, "serial:{serial}"),
             Self::ById(id) => write!(f, "by-id:{id}"),
             Self::Uuid(uuid) => write!(f, "uuid:{uuid}"),
-        }
-    }
-}
-
-/// File systems for a mount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileSystem {
-    /// ext4
-    Ext4,
-    /// XFS
-    Xfs,
-    /// Btrfs
-    Btrfs,
-}
-
-impl FileSystem {
-    /// As it is written in a seed, in `mount` and in `mkfs.…`, and as its signature is called.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ext4 => "ext4",
-            Self::Xfs => "xfs",
-            Self::Btrfs => "btrfs",
         }
     }
 }

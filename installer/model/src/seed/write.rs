@@ -124,11 +124,28 @@ fn storage(text: &mut Text, seed: &Seed, next: &mut impl FnMut() -> SecretSource
             text.list("holds", &mount.holds);
         }
         match &mount.source {
-            MountSource::Disk { selector, filesystem, wipe } => {
-                text.key("disk", selector.to_string());
+            MountSource::Disks { members, filesystem, encrypt } => {
+                let wipes: Vec<&String> =
+                    members.iter().filter_map(|member| member.wipe.as_ref()).collect();
+                match &members[..] {
+                    [member] => {
+                        text.key("disk", member.selector.to_string());
+                        for serial in wipes {
+                            text.key("wipe", serial);
+                        }
+                    }
+                    _ => {
+                        let disks: Vec<String> =
+                            members.iter().map(|member| member.selector.to_string()).collect();
+                        text.list("disks", &disks);
+                        if !wipes.is_empty() {
+                            text.list("wipes", &wipes);
+                        }
+                    }
+                }
                 text.key("filesystem", filesystem.word());
-                if let Some(serial) = wipe {
-                    text.key("wipe", serial);
+                if let Some(unlock) = encrypt {
+                    text.key("encrypt", unlock.word());
                 }
             }
             MountSource::Nfs(remote) => text.key("remote", remote),

@@ -4,7 +4,7 @@ use model::{
     disk,
     plan::{Action, Firewall, Identity, Install, MountWish, Outlook, Plan, Storage},
     preflight::{Finding, Verdict},
-    seed::{ImageSource, MountSource, Seed},
+    seed::{ImageSource, Seed},
 };
 
 use super::{number, sources};
@@ -26,7 +26,7 @@ pub fn words(plan: &Plan, seed: &Seed, findings: &[Finding]) -> Vec<String> {
     for step in &plan.steps {
         match &step.action {
             Action::Identity(identity) => paragraphs.push(who(identity)),
-            Action::Storage(storage) => paragraphs.extend(disks(storage, seed)),
+            Action::Storage(storage) => paragraphs.extend(disks(storage)),
             Action::Firewall(firewall) => paragraphs.push(ports(firewall)),
             _ => {}
         }
@@ -75,20 +75,25 @@ fn who(identity: &Identity) -> String {
 }
 
 /// What happens to each disk; the one thing that cannot be undone comes first.
-fn disks(storage: &Storage, seed: &Seed) -> Vec<String> {
+fn disks(storage: &Storage) -> Vec<String> {
     let mut paragraphs = Vec::new();
-    for mount in &seed.mounts {
-        if let MountSource::Disk { wipe: Some(serial), .. } = &mount.source {
-            paragraphs.push(format!(
-                "Disks: the disk with the serial {serial} is FORMATTED. Everything on it is lost."
-            ));
-        }
+    for format in storage.formats() {
+        paragraphs.push(format!(
+            "Disks: {} is FORMATTED. Everything on it is lost.",
+            format.consent.victim().in_words()
+        ));
     }
-    let mount = |mount: &MountWish| format!("{} at {} ({})", mount.what, mount.at, mount.kind);
-    let used: Vec<String> = storage.mounts.iter().map(mount).collect();
-    if !used.is_empty() {
+    let named = |mount: &MountWish| format!("{} at {} ({})", mount.what, mount.at, mount.kind);
+    let (new, there): (Vec<&MountWish>, Vec<&MountWish>) =
+        storage.mounts.iter().partition(|mount| mount.format.is_some());
+    if !new.is_empty() {
+        let new: Vec<String> = new.into_iter().map(named).collect();
+        paragraphs.push(format!("Disks: {} is made anew.", new.join(", ")));
+    }
+    if !there.is_empty() {
+        let there: Vec<String> = there.into_iter().map(named).collect();
         paragraphs
-            .push(format!("Disks: {} is used. What lies there already stays.", used.join(", ")));
+            .push(format!("Disks: {} is used. What lies there already stays.", there.join(", ")));
     }
     let own = match storage.grow_root {
         true => "the system grows to the end of the disk that it was started from",
@@ -182,6 +187,7 @@ fn finding(finding: &Finding) -> Option<String> {
 mod tests {
     use model::{
         Digest,
+        disk::{Consent, FileSystem, Format},
         facts::Disk,
         plan::{
             FORMAT, Handover, ImagePull, Images, PasswordWish, PortRule, Protocol, ServiceWish,
@@ -241,8 +247,19 @@ mod tests {
             options: String::new(),
             automount: false,
             credentials: None,
+            ..MountWish::default()
         };
-        let storage = Storage { grow_root: true, folders: Vec::new(), mounts: vec![mount] };
+        let blank = Disk { serial: "S1".into(), size: 500_000_000_000, ..Disk::default() };
+        let consent = Consent::given("S1", &blank).unwrap();
+        let format = Format::new(consent, FileSystem::Xfs, "backups");
+        let new = MountWish {
+            at: "/mnt/backups".into(),
+            what: "UUID=3-4".into(),
+            kind: "xfs".into(),
+            format: Some(format),
+            ..mount.clone()
+        };
+        let storage = Storage { grow_root: true, folders: Vec::new(), mounts: vec![mount, new] };
         let firewall = Firewall {
             host: vec![rule(22, &["192.168.1.0/24"], "SSH")],
             published: vec![rule(22, &["192.168.1.0/24"], "SSH"), rule(443, &[], "proxy")],
@@ -316,8 +333,7 @@ mod tests {
 
     #[test]
     fn everything_that_matters_before_a_yes() {
-        let text = "schema = 1\n[admin]\npassword = { ask = true }\n[[storage.mount]]\n\
-                    at = \"/mnt/backups\"\ndisk = \"serial:S1\"\nwipe = \"S1\"\n";
+        let text = "schema = 1\n[admin]\npassword = { ask = true }\n";
         let seed = model::seed::parse("seed.toml", text).unwrap();
         let findings = [
             Finding::ok(Check::Link, "enp1s0 has a link"),
@@ -330,7 +346,8 @@ mod tests {
                  this is what happens:",
                 "Name: the box is called cellar (cellar.home.arpa), time zone Etc/UTC, keyboard \
                  de. alex may do everything on it, without SSH keys, so only at the console.",
-                "Disks: the disk with the serial S1 is FORMATTED. Everything on it is lost.",
+                "Disks: serial:S1 (500 GB, empty) is FORMATTED. Everything on it is lost.",
+                "Disks: UUID=3-4 at /mnt/backups (xfs) is made anew.",
                 "Disks: UUID=1-2 at /mnt/media (ext4) is used. What lies there already stays.",
                 "Disks: the system grows to the end of the disk that it was started from. No \
                  other disk is written to.",

@@ -8,6 +8,8 @@ pub(super) const FOLDER: &str = "/etc/systemd/system";
 pub(super) const HEAD: &str = "# Written by homelab.\n";
 /// How long a boot waits for a disk that does not come.
 const DISK_SECONDS: u32 = 30;
+/// How long for one that must also be unlocked.
+const CRYPT_SECONDS: u32 = 60;
 
 /// All files of a mount: its unit, an automount if it is mounted on first use, how long its
 /// device is waited for, and its credentials.
@@ -17,11 +19,15 @@ pub(super) fn files(mount: &MountWish) -> Vec<FileWish> {
     if mount.automount {
         files.push(file(format!("{FOLDER}/{name}.automount"), automount_unit(mount)));
     }
-    if let Some(uuid) = mount.what.strip_prefix("UUID=") {
-        let device = escape_path(&format!("/dev/disk/by-uuid/{uuid}"));
+    let device = match (&mount.crypt, mount.what.strip_prefix("UUID=")) {
+        (Some(crypt), _) => Some((crypt.device(), CRYPT_SECONDS)),
+        (None, Some(uuid)) => Some((format!("/dev/disk/by-uuid/{uuid}"), DISK_SECONDS)),
+        (None, None) => None,
+    };
+    if let Some((device, seconds)) = device {
         files.push(file(
-            format!("{FOLDER}/{device}.device.d/50-homelab.conf"),
-            format!("{HEAD}[Unit]\nJobRunningTimeoutSec={DISK_SECONDS}\n"),
+            format!("{FOLDER}/{}.device.d/50-homelab.conf", escape_path(&device)),
+            format!("{HEAD}[Unit]\nJobRunningTimeoutSec={seconds}\n"),
         ));
     }
     files.extend(mount.credentials.clone());
@@ -34,6 +40,11 @@ pub(super) fn to_start(mount: &MountWish) -> String {
     format!("{}.{kind}", escape_path(&mount.at))
 }
 
+/// Where a unit mounts.
+pub(super) fn place(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("Where="))
+}
+
 fn file(path: String, text: String) -> FileWish {
     FileWish { path, mode: 0o644, owner: (0, 0), text }
 }
@@ -41,13 +52,18 @@ fn file(path: String, text: String) -> FileWish {
 /// `nofail`: a box whose media disk is gone must still boot, so that one can log in and see why.
 fn mount_unit(mount: &MountWish) -> String {
     let mut options: Vec<&str> = mount.options.split(',').filter(|o| !o.is_empty()).collect();
-    if !options.contains(&"nofail") {
+    // FUSE would hand it on to a program that knows no such option.
+    if !options.contains(&"nofail") && !mount.kind.starts_with("fuse.") {
         options.push("nofail");
     }
     // systemd orders network file systems after the network by their type.
     let install = if mount.automount { "" } else { "\n[Install]\nWantedBy=multi-user.target\n" };
+    let requires = match mount.requires.is_empty() {
+        true => String::new(),
+        false => format!("RequiresMountsFor={}\n", mount.requires.join(" ")),
+    };
     format!(
-        "{HEAD}[Unit]\nDescription=Homelab: {}\n\n\
+        "{HEAD}[Unit]\nDescription=Homelab: {}\n{requires}\n\
          [Mount]\nWhat={}\nWhere={}\nType={}\nOptions={}\nTimeoutSec=60\n{install}",
         mount.at,
         mount.what.replace('%', "%%"),
@@ -66,7 +82,7 @@ fn automount_unit(mount: &MountWish) -> String {
 }
 
 /// As `systemd-escape --path` does.
-fn escape_path(path: &str) -> String {
+pub(super) fn escape_path(path: &str) -> String {
     let mut escaped = String::new();
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
     for (index, byte) in words.join("/").bytes().enumerate() {
@@ -84,6 +100,8 @@ fn escape_path(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::disk::{Crypt, Unlock};
+
     use super::*;
 
     fn local() -> MountWish {
@@ -94,6 +112,7 @@ mod tests {
             options: "noatime".into(),
             automount: false,
             credentials: None,
+            ..MountWish::default()
         }
     }
 
@@ -126,6 +145,39 @@ mod tests {
             "/etc/systemd/system/dev-disk-by\\x2duuid-0b1e\\x2d99.device.d/50-homelab.conf"
         );
         assert_eq!(files.len(), 2);
+    }
+
+    #[test]
+    fn an_encrypted_disk_is_waited_for_until_it_is_unlocked() {
+        let crypt = Crypt { uuid: "0b1e".into(), unlock: Unlock::Key };
+        let mount = MountWish { what: crypt.device(), crypt: Some(crypt), ..local() };
+        let files = files(&mount);
+        assert!(files[0].text.contains("\nWhat=/dev/mapper/luks-0b1e\n"));
+        assert_eq!(
+            files[1].path,
+            "/etc/systemd/system/dev-mapper-luks\\x2d0b1e.device.d/50-homelab.conf"
+        );
+        assert!(files[1].text.ends_with("JobRunningTimeoutSec=60\n"));
+    }
+
+    #[test]
+    fn a_pool_is_mounted_with_all_its_disks_or_not_at_all() {
+        let mount = MountWish {
+            what: "/mnt/.disks/media-1:/mnt/.disks/media-2".into(),
+            kind: "fuse.mergerfs".into(),
+            requires: vec!["/mnt/.disks/media-1".into(), "/mnt/.disks/media-2".into()],
+            ..local()
+        };
+        let files = files(&mount);
+        assert_eq!(files.len(), 1);
+        assert_eq!(
+            files[0].text,
+            "# Written by homelab.\n[Unit]\nDescription=Homelab: /mnt/media\n\
+             RequiresMountsFor=/mnt/.disks/media-1 /mnt/.disks/media-2\n\n\
+             [Mount]\nWhat=/mnt/.disks/media-1:/mnt/.disks/media-2\nWhere=/mnt/media\n\
+             Type=fuse.mergerfs\nOptions=noatime\nTimeoutSec=60\n\n\
+             [Install]\nWantedBy=multi-user.target\n"
+        );
     }
 
     #[test]

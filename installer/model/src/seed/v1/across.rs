@@ -91,16 +91,19 @@ fn disks_once(root: &Table<'_>) {
     let mut seen: Vec<At<DiskSelector>> = Vec::new();
     let mounts = root.table("storage").tables("mount");
     for table in mounts.iter().chain([&root.table("install")]) {
-        let Some(text) = table.text("disk") else { continue };
-        let Ok(disk) = shape::selector(text.value) else { continue };
-        if seen.iter().any(|other| other.value == disk) {
-            root.sink().push(
-                Some(text.place),
-                format!("`{}` is used twice", text.value),
-                "one disk serves one purpose",
-            );
-        } else {
-            seen.push(At { value: disk, place: text.place });
+        let one = table.text("disk").map(|at| At { value: at.value.to_owned(), place: at.place });
+        // What is wrong with one of them was told where they were read.
+        for text in one.into_iter().chain(table.texts("disks")) {
+            let Ok(disk) = shape::selector(&text.value) else { continue };
+            if seen.iter().any(|other| other.value == disk) {
+                root.sink().push(
+                    Some(text.place),
+                    format!("`{}` is used twice", text.value),
+                    "one disk serves one purpose",
+                );
+            } else {
+                seen.push(At { value: disk, place: text.place });
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        DiskConsent, FileSystem, Mount, MountSource,
+        DiskConsent, DiskSelector, FileSystem, Member, Mount, MountSource, Unlock,
         reader::{At, Table},
         shape,
     },
@@ -81,32 +81,34 @@ fn places(storage: &Table<'_>, tables: &[Table<'_>]) {
 }
 
 fn source(table: &Table<'_>) -> Option<MountSource> {
-    let disk = table.optional("disk", shape::selector);
     let remote = table.optional("remote", shape::remote);
-    let wipe = table.optional("wipe", shape::serial);
+    let members = members(table);
     let user = table.optional("user", shape::share_user);
     let password = table.secret("password", shape::plain_secret);
-    match (table.has("disk"), table.has("remote")) {
-        (true, true) => {
+    let given: Vec<&str> =
+        ["disk", "disks", "remote"].into_iter().filter(|key| table.has(key)).collect();
+    match given[..] {
+        [first, .., second] => {
             table.sink().push(
-                table.key_place("remote"),
-                "`disk` and `remote` are both given",
+                table.key_place(second),
+                format!("`{first}` and `{second}` are both given"),
                 "a mount shows one of them: take the other away",
             );
             return None;
         }
-        (false, false) => {
+        [] => {
             table.sink().missing(
                 table.place(),
-                "`[[storage.mount]]` needs `disk` or `remote`",
+                "`[[storage.mount]]` needs `disk`, `disks` or `remote`",
                 "add `disk = \"serial:…\"` or `remote = \"host:/export\"`",
             );
             return None;
         }
-        _ => {}
+        [_] => {}
     }
     if table.has("remote") {
-        only_for(table, &["filesystem", "wipe"], "for a disk, this is a share");
+        let keys = ["filesystem", "wipe", "wipes", "encrypt"];
+        only_for(table, &keys, "for a disk, this is a share");
         let source = remote??.value;
         let MountSource::Smb { share, .. } = source else {
             only_for(table, &["user", "password"], "for an SMB share, this is NFS");
@@ -135,15 +137,54 @@ fn source(table: &Table<'_>) -> Option<MountSource> {
         Some("btrfs") => Some(FileSystem::Btrfs),
         Some(_) => None,
     };
-    let selector = disk??.value;
-    let wipe = wipe?;
-    if let Some(wipe) = &wipe {
-        consent(table, &selector, wipe);
-    }
-    Some(MountSource::Disk { selector, filesystem: filesystem?, wipe: wipe.map(|wipe| wipe.value) })
+    let encrypt = match table.text("encrypt").map(|at| at.value) {
+        None if table.has("encrypt") => None,
+        None => Some(None),
+        Some("key") => Some(Some(Unlock::Key)),
+        Some("tpm2") => Some(Some(Unlock::Tpm2)),
+        Some(_) => None,
+    };
+    Some(MountSource::Disks { members: members?, filesystem: filesystem?, encrypt: encrypt? })
 }
 
-fn consent(table: &Table<'_>, disk: &super::super::DiskSelector, wipe: &At<String>) {
+/// The disks of a mount, each with the consent that names it.
+fn members(table: &Table<'_>) -> Option<Vec<Member>> {
+    let disk = table.optional("disk", shape::selector);
+    let disks = table.list("disks", shape::selector);
+    let wipe = table.optional("wipe", shape::serial);
+    let wipes = table.list("wipes", shape::serial);
+    if !table.has("disks") {
+        only_for(table, &["wipes"], "for `disks`");
+        let (selector, wipe) = (disk??.value, wipe?);
+        if let Some(wipe) = &wipe {
+            consent(table, &selector, wipe);
+        }
+        return Some(vec![Member { selector, wipe: wipe.map(|wipe| wipe.value) }]);
+    }
+    only_for(table, &["wipe"], "for one disk: `wipes` is for several");
+    let (disks, mut wipes) = (disks?, wipes?);
+    if disks.len() < 2 {
+        let what = "`disks` joins several disks, and here are fewer than two";
+        table.sink().missing(table.key_place("disks"), what, "write `disk` for a single one");
+    }
+    let mut members = Vec::new();
+    for At { value: selector, .. } in disks {
+        let own = wipes.iter().position(|wipe| names(&selector, &wipe.value));
+        members.push(Member { selector, wipe: own.map(|at| wipes.remove(at).value) });
+    }
+    for wipe in wipes {
+        let what = format!("consent is for `{}`, which none of `disks` is", wipe.value);
+        let way_out = "repeat the serial of a disk that may be formatted, once";
+        table.sink().push(Some(wipe.place), what, way_out);
+    }
+    Some(members)
+}
+
+fn names(disk: &DiskSelector, wipe: &str) -> bool {
+    shape::wipe_matches(disk, wipe).is_ok()
+}
+
+fn consent(table: &Table<'_>, disk: &DiskSelector, wipe: &At<String>) {
     if let Err(wrong) = shape::wipe_matches(disk, &wipe.value) {
         table.sink().push(Some(wipe.place.clone()), wrong.what, wrong.way_out);
     }
