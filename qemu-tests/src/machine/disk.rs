@@ -38,6 +38,8 @@ pub enum Bus {
     Nvme,
     /// `sda`
     Sata,
+    /// `sda` as well, and it can be pulled out.
+    Usb,
 }
 
 impl Bus {
@@ -48,6 +50,7 @@ impl Bus {
             Self::Nvme => "nvme",
             // The machine has six ports of its own.
             Self::Sata => "ide-hd",
+            Self::Usb => "usb-storage,bus=usb.0,removable=on",
         }
     }
 }

@@ -26,7 +26,7 @@ use serde_json::json;
 
 use self::{
     console::Watch,
-    disk::Disk,
+    disk::{Bus, Disk},
     firmware::Firmware,
     keyboard::SerialKeyboard,
     qmp::Qmp,
@@ -360,6 +360,14 @@ impl Machine {
         self.qmp.execute("device_add", device).map(drop)
     }
 
+    /// Pulls a disk out of a running machine, by its number.
+    ///
+    /// # Errors
+    /// QEMU refused.
+    pub fn pull_out(&mut self, index: usize) -> Result<()> {
+        self.qmp.execute("device_del", json!({"id": device_name(index)})).map(drop)
+    }
+
     /// Keeps RAM and disks of this moment under a name.
     ///
     /// # Errors
@@ -400,6 +408,11 @@ impl Machine {
     }
 }
 
+/// What a disk's device is called in QEMU.
+fn device_name(index: usize) -> String {
+    format!("unit{index}")
+}
+
 /// The command line of QEMU.
 fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
     let mut list = spec.firmware.arguments(&spec.folder)?;
@@ -410,6 +423,9 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
     // makes emulated page walks longer.
     add(&["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off", "-smp", "2"]);
     add(&["-m", &spec.memory.to_string(), "-rtc", "base=utc", "-device", "virtio-rng-pci"]);
+    if spec.extras.usb || spec.disks.iter().any(|disk| disk.bus == Bus::Usb) {
+        add(&["-device", "qemu-xhci,id=usb"]);
+    }
     for (index, disk) in spec.disks.iter().enumerate() {
         let Disk { path, format, serial, cache, bus } = disk;
         add(&[
@@ -419,9 +435,10 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
                 path.display()
             ),
         ]);
-        let boot = if index == spec.boot_from { ",bootindex=1" } else { "" };
-        let device = bus.device();
-        add(&["-device", &format!("{device},drive=disk{index},serial={serial}{boot}")]);
+        // The others come after it, in their order: what is pulled out leaves the next one.
+        let boot = if index == spec.boot_from { 1 } else { index + 2 };
+        let device = format!("{},id={}", bus.device(), device_name(index));
+        add(&["-device", &format!("{device},drive=disk{index},serial={serial},bootindex={boot}")]);
     }
     let Port { tap, mac, .. } = &spec.port;
     add(&["-netdev", &format!("tap,id=net0,ifname={tap},script=no,downscript=no")]);
@@ -436,9 +453,6 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
         false => format!("file,id=serial0,append=on,path={}", file("serial.log")),
     };
     add(&["-chardev", &serial]);
-    if spec.extras.usb {
-        add(&["-device", "qemu-xhci,id=usb"]);
-    }
     for (name, path) in &spec.extras.credentials {
         let name = format!("opt/io.systemd.credentials/{name}");
         add(&["-fw_cfg", &format!("name={name},file={}", path.display())]);

@@ -11,6 +11,7 @@ mod probe;
 mod repeat;
 mod secrets;
 mod simulate;
+mod transfer;
 mod waits;
 mod wired;
 mod wizard;
@@ -148,6 +149,27 @@ const SLOW: &[Story] = &[
             ("other-disks-are-left-alone", disks::others_are_left_alone),
             ("it-starts-without-a-disk", disks::starts_without_a_disk),
             ("a-disk-returns", disks::disk_returns),
+        ],
+    },
+    Story {
+        name: "transfer.seabios",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("copies-itself", transfer::on_seabios),
+            ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
+            ("every-step-is-good", install::every_step_is_good),
+        ],
+    },
+    Story {
+        name: "transfer.ovmf",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("copies-itself", transfer::on_ovmf),
+            ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
+            ("the-firmware-knows-the-disk", transfer::firmware_knows_the_disk),
+            ("every-step-is-good", install::every_step_is_good),
         ],
     },
     Story {
