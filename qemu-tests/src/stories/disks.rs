@@ -82,9 +82,9 @@ pub fn each_is_at_its_place(scene: &mut Scene<'_>) -> Result<()> {
         for word in [" ext4 ", "nosuid", "nodev"] {
             ensure!(said.contains(word), "{at} lacks `{word}`: {said}");
         }
-        let unit = format!("systemctl show -P What {}.mount", at[1..].replace('/', "-"));
-        let what = ssh.run(&unit)?;
-        ensure!(what.contains("by-uuid/") || what.starts_with("UUID="), "{at} is {what}");
+        let unit = format!("/etc/systemd/system/{}.mount", at[1..].replace('/', "-"));
+        let what = ssh.run(&format!("grep ^What= {unit}"))?;
+        ensure!(what.starts_with("What=UUID="), "{at} is {what}");
     }
     Ok(())
 }
