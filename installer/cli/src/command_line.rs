@@ -12,7 +12,7 @@ use terminal::card::{Next, stopped};
 
 use crate::{
     access, auth, day_two, export, failure::Failure, first_boot, machine::System, preflight,
-    recovery, setup, status, talk::Talk,
+    recovery, setup, stack, status, talk::Talk,
 };
 
 /// The installer's version, for reports.
@@ -113,6 +113,18 @@ enum Verb {
     /// run by homelab-rejoin.service
     #[command(hide = true)]
     Rejoin,
+    /// Stacks, one by one; run by their units
+    #[command(hide = true, subcommand)]
+    Stack(Stack),
+}
+
+#[derive(Subcommand)]
+enum Stack {
+    /// Bring a stack up if the volumes that it needs are there; run by homelab-stack-NAME.service
+    Start {
+        /// Its name
+        name: String,
+    },
 }
 
 /// What a wrong command line exits with: 2, which is usual, is the wrong seed's.
@@ -150,6 +162,7 @@ pub fn main() -> u8 {
         Verb::Install => Ok(install(host)),
         Verb::Renew => day_two::renew(&host),
         Verb::Rejoin => day_two::rejoin(&host),
+        Verb::Stack(Stack::Start { name }) => stack::start(&host, &name),
     })
 }
 

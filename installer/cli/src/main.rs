@@ -24,6 +24,7 @@ mod sealing;
 mod secrets;
 mod setup;
 mod sources;
+mod stack;
 mod status;
 mod talk;
 #[cfg(test)]

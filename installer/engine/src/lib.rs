@@ -13,6 +13,7 @@
 
 pub mod context;
 pub mod failure;
+mod hold;
 pub mod journal;
 pub mod matrix;
 pub mod preflight;
@@ -30,5 +31,5 @@ pub use failure::{Failure, Trouble};
 pub use journal::{Journal, prepare};
 pub use preflight::Preflight;
 pub use publish::publish;
-pub use run::{is_astray, rejoin, renew, run, verify};
+pub use run::{held, is_astray, rejoin, renew, run, start_stack, verify};
 pub use sink::{Fan, JsonLines, Listener, Silence, Sink};

@@ -13,6 +13,7 @@
 //! are reported as skipped.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
 };
@@ -29,7 +30,7 @@ use crate::{
     redact::Redactor,
     scene::{Progress, Scene},
     state::{Kept as _, Pinned},
-    steps::{Holding, doing, stack},
+    steps::{Doing as _, Holding, doing, stack},
 };
 
 /// Carries out the plan and tells the sink.
@@ -69,15 +70,67 @@ pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
     Ok(false)
 }
 
+/// Carries out nothing but the step of one stack, if it does not hold: its volume is back. Why it
+/// is held, if it still is.
+///
+/// # Errors
+/// The plan has no such stack, or it cannot be brought up.
+pub fn start_stack(
+    plan: &Plan,
+    context: &Context,
+    name: &str,
+    sink: &mut dyn Sink,
+) -> Result<Option<String>, Failure> {
+    let scene = Scene::new(context, plan);
+    let found = stacks(plan).find(|(_, stack)| stack.name == name);
+    let (step, stack) = found.ok_or_else(|| {
+        let hint = "`homelab status` shows those that are";
+        Failure::Machine(Trouble::new(format!("no stack `{name}` is deployed"), hint))
+    })?;
+    let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+    let doing = stack::Doer(stack);
+    let before = doing.holds(&scene).map_err(failed)?;
+    if before.is_so() {
+        return Ok(before.held);
+    }
+    doing.apply(&scene, &mut Progress::new(&step.id, sink)).map_err(failed)?;
+    let after = doing.holds(&scene).map_err(failed)?;
+    if after.is_so() {
+        return Ok(after.held);
+    }
+    let trouble = format!("it was carried out, but still {}", after.missing.join("; "));
+    Err(failed(Trouble::new(trouble, "`homelab status` shows its services")))
+}
+
+/// The stacks of a plan that wait for a volume, with the reason. Changes nothing.
+///
+/// # Errors
+/// The mounts of the machine cannot be read.
+pub fn held(plan: &Plan, context: &Context) -> Result<BTreeMap<String, String>, Failure> {
+    let scene = Scene::new(context, plan);
+    let mut held = BTreeMap::new();
+    for (step, stack) in stacks(plan) {
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        if let Some(reason) = stack::Doer(stack).seen_held(&scene).map_err(failed)? {
+            held.insert(stack.name.clone(), reason);
+        }
+    }
+    Ok(held)
+}
+
 /// Has a service lost the network of the container that it uses? Changes nothing.
 ///
 /// # Errors
 /// The engine does not answer.
 pub fn is_astray(plan: &Plan, context: &Context) -> Result<bool, Failure> {
+    let scene = Scene::new(context, plan);
     for (step, stack) in network_users(plan) {
-        let failed =
-            |error: host::HostError| Failure::Step { id: step.id.clone(), trouble: error.into() };
-        let containers = context.host.containers.project(&stack.name).map_err(failed)?;
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        if stack::Doer(stack).seen_held(&scene).map_err(failed)?.is_some() {
+            continue;
+        }
+        let containers = context.host.containers.project(&stack.name);
+        let containers = containers.map_err(|error| failed(error.into()))?;
         if containers.iter().any(|container| container.astray) {
             return Ok(true);
         }
@@ -85,14 +138,17 @@ pub fn is_astray(plan: &Plan, context: &Context) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// Stacks with a service that uses another container's network.
-fn network_users(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
+/// The stacks of a plan, each with its step.
+fn stacks(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
     plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Stack(stack) if stack.services.iter().any(|s| s.network_of.is_some()) => {
-            Some((step, stack))
-        }
+        Action::Stack(stack) => Some((step, stack)),
         _ => None,
     })
+}
+
+/// Stacks with a service that uses another container's network.
+fn network_users(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
+    stacks(plan).filter(|(_, stack)| stack.services.iter().any(|s| s.network_of.is_some()))
 }
 
 /// Looks at the services that use another container's network, and makes those anew that have lost
@@ -105,6 +161,9 @@ pub fn rejoin(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Result<boo
     let mut any = false;
     for (step, stack) in network_users(plan) {
         let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        if stack::Doer(stack).seen_held(&scene).map_err(failed)?.is_some() {
+            continue;
+        }
         let mut progress = Progress::new(&step.id, sink);
         any |= stack::Doer(stack).rejoin(&scene, &mut progress).map_err(failed)?;
     }
@@ -115,6 +174,7 @@ pub fn rejoin(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Result<boo
 #[derive(Default)]
 struct Entry {
     warnings: Vec<String>,
+    held: Option<String>,
     changed: bool,
     failed: Option<Outcome>,
     /// Looked at to the end.
@@ -216,6 +276,7 @@ impl<'a> Run<'a> {
         let before = before.map_err(|error| (Phase::Guard, failed(error)))?;
         if before.is_so() {
             self.entries[index].warnings.extend(before.warnings);
+            self.entries[index].held = before.held;
             return Ok(());
         }
         contained(|| doing.guard(&self.scene)).map_err(|error| (Phase::Guard, failed(error)))?;
@@ -241,6 +302,7 @@ impl<'a> Run<'a> {
         }
         self.entries[index].changed = true;
         self.entries[index].warnings.extend(after.warnings);
+        self.entries[index].held = after.held;
         journal.done.push(step.id.clone());
         save(journal).map_err(|trouble| (Phase::Apply, failed(Caught::Trouble(trouble))))
     }
@@ -264,6 +326,8 @@ impl<'a> Run<'a> {
             let failure = |trouble| Failure::Step { id: step.id.clone(), trouble };
             let failed = match holding {
                 Ok(holding) if holding.is_so() => {
+                    // A volume may have come or gone since.
+                    self.entries[index].held = holding.held;
                     if alone {
                         self.entries[index].warnings.extend(holding.warnings);
                     }
@@ -296,6 +360,7 @@ impl<'a> Run<'a> {
         let outcome = match failed {
             Some(failed) => failed,
             None if phase == Phase::Apply => self.outcome(index),
+            None if phase == Phase::Verify => self.held(index).unwrap_or(Outcome::AlreadySo),
             None => Outcome::AlreadySo,
         };
         let step = self.steps()[index].id.clone();
@@ -309,6 +374,12 @@ impl<'a> Run<'a> {
         self.entries[index].failed = Some(outcome.clone());
         self.failure.get_or_insert((index, failure.exit()));
         outcome
+    }
+
+    /// How a step stands that waits for a volume; none: it does not.
+    fn held(&self, index: usize) -> Option<Outcome> {
+        let reason = self.entries[index].held.clone()?;
+        Some(Redactor::of(self.scene.context).outcome(Outcome::Held { reason }))
     }
 
     /// How a step that was left stands, or why it was not come to.
@@ -325,6 +396,9 @@ impl<'a> Run<'a> {
                 None => "the run ended before it".to_owned(),
             };
             return Outcome::Skipped { reason };
+        }
+        if let Some(held) = self.held(index) {
+            return held;
         }
         if !entry.warnings.is_empty() {
             let message = entry.warnings.join("; ");

@@ -24,6 +24,7 @@ pub mod key;
 pub mod keyboard;
 pub mod login_users;
 pub mod mount_point;
+pub mod mounted;
 pub mod network;
 pub mod one_time;
 pub mod password;

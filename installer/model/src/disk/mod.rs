@@ -14,7 +14,7 @@ mod tests;
 pub use consent::{Consent, Victim};
 pub use crypt::{Crypt, Unlock};
 pub use format::{Due, FileSystem, Format, Formatting, bears, gone};
-pub use select::{candidates, select, volume};
+pub use select::{candidates, is_absent, select, volume};
 
 use crate::facts::{Disk, Volume};
 
