@@ -11,7 +11,7 @@ use host::Host;
 use terminal::card::{Next, stopped};
 
 use crate::{
-    access, auth, day_two, export, failure::Failure, first_boot, machine::System, preflight,
+    access, auth, day_two, disk, export, failure::Failure, first_boot, machine::System, preflight,
     recovery, setup, stack, status, talk::Talk,
 };
 
@@ -77,6 +77,9 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// The disks: which there are, how they are, and how one is added
+    #[command(subcommand)]
+    Disk(disk::Disk),
     /// Who can log in: users, passwords and one-time codes
     #[command(subcommand)]
     Auth(auth::Auth),
@@ -154,6 +157,7 @@ pub fn main() -> u8 {
         Verb::Status { memory: true, json, .. } => status::memory(&host, json),
         Verb::Status { memory: false, json, .. } => status::status(&host, json),
         Verb::Access { wake, json } => access::access(&host, wake, json),
+        Verb::Disk(asked) => disk::disk(&host, asked),
         Verb::Auth(asked) => auth::auth(&host, asked),
         Verb::Report { json } => status::report(&host, json),
         Verb::ExportSeed { to, with_secrets } => export::export(&host, to.as_deref(), with_secrets),

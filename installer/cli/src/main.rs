@@ -8,6 +8,7 @@ mod access;
 mod auth;
 mod command_line;
 mod day_two;
+mod disk;
 mod door;
 mod export;
 mod failure;

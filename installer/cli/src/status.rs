@@ -9,6 +9,7 @@ use host::{
     files, probe,
 };
 use model::{
+    disk::Entry,
     memory::{ASLEEP, Found, Table},
     paths,
     plan::{Action, Plan},
@@ -20,6 +21,7 @@ use terminal::qr::Form;
 use crate::{
     command_line::{VERSION, say},
     day_two::{need_root, pretty, read_seed},
+    disk,
     failure::Failure,
     inputs, sealing,
 };
@@ -40,6 +42,8 @@ struct Status {
     warnings: Vec<String>,
     /// Stacks that wait for a volume, with the reason.
     held: BTreeMap<String, String>,
+    /// None: whoever asks may not ask the disks.
+    disks: Option<Vec<Entry>>,
     /// None: whoever asks may not talk to the container engine.
     services: Option<Vec<ServiceStatus>>,
 }
@@ -92,6 +96,8 @@ fn gather(host: &Host) -> Result<Status, Failure> {
         addresses: probe::addresses(host)
             .map(|all| all.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
+        // Only root may ask a disk.
+        disks: journal.is_some().then(|| disk::entries(host, false).ok()).flatten(),
         services: journal.and_then(|journal| services(host, &journal.plan, &held)),
         held,
     })
@@ -256,6 +262,9 @@ fn text(status: &Status) -> String {
     for (stack, reason) in &status.held {
         line("held", &format!("{stack}: {reason}"));
     }
+    for disk in status.disks.iter().flatten() {
+        line("disk", &terminal::disks::line(disk));
+    }
     match &status.services {
         Some(services) => {
             for service in services {
@@ -332,6 +341,7 @@ mod tests {
             addresses: vec!["192.168.1.10".into(), "fd00::1".into()],
             warnings: vec!["a plugin is missing".into()],
             held: [("media".to_owned(), "`/mnt/media` is not mounted".to_owned())].into(),
+            disks: None,
             services: None,
         };
         assert_eq!(

@@ -32,6 +32,7 @@ pub mod probe;
 pub mod public_keys;
 pub mod random;
 pub mod root_disk;
+pub mod smart;
 pub mod stick;
 pub mod systemd;
 pub mod time_zones;

@@ -13,6 +13,8 @@ pub struct Mounted {
     pub source: String,
     /// The folder of that file system which is shown: `/` but for a bind mount.
     pub root: String,
+    /// The file system as a whole takes no changes: it is mounted so, or met an error.
+    pub read_only: bool,
 }
 
 /// What is mounted there; of several the last one, which covers the others. An automount that waits
@@ -28,7 +30,9 @@ pub fn at(host: &Host, place: &str) -> Result<Option<Mounted>> {
         let (root, at) = (before.next()?, before.next()?);
         let mut after = after.split(' ');
         let (kind, source) = (after.next()?, after.next()?);
+        let read_only = after.next().is_some_and(|options| options.split(',').any(|o| o == "ro"));
         (at == place && kind != "autofs").then(|| Mounted {
+            read_only,
             kind: kind.to_owned(),
             source: source.to_owned(),
             root: root.to_owned(),
