@@ -139,7 +139,7 @@ impl Doing for Doer<'_> {
         for mount in &self.0.mounts {
             let unit = unit::to_start(mount);
             mount_point::close(scene.host(), &mount.at)?;
-            // It may be another disk by now that it is wanted by.
+            // Other mounts may want it now.
             match rewritten.contains(&&mount.at) {
                 true => systemd::reenable(runner, &unit)?,
                 false => scene.enable(&unit)?,

@@ -149,6 +149,10 @@ mod tests {
         let mut files: Vec<FileWish> = mounts.iter().flat_map(unit::files).collect();
         files.push(file(&stack(), &mounts.iter().collect::<Vec<_>>()));
         let mut paths = Vec::new();
+        let overlay = "../../overlays/homelab/etc/systemd/system/homelab-remount@.service";
+        let again = std::fs::read_to_string(overlay).unwrap();
+        let path = "/homelab-remount@mnt-downloads.service".to_owned();
+        files.push(FileWish { path, mode: 0o644, owner: (0, 0), text: again });
         for wish in files.iter().filter(|file| !file.path.ends_with(".conf")) {
             let path = folder.path().join(wish.path.rsplit('/').next().unwrap());
             // Whichever programs are there: only what stands around them is checked.

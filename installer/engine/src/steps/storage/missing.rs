@@ -34,7 +34,8 @@ pub(super) fn of<'a>(storage: &'a Storage, scene: &Scene<'_>) -> Result<Missing<
 
 /// Is the unit about to be started?
 pub(super) fn is_coming(unit: &str, scene: &Scene<'_>) -> Result<bool> {
-    Ok(!systemd::property(scene.host().runner.as_ref(), unit, "Job")?.is_empty())
+    let job = systemd::property(scene.host().runner.as_ref(), unit, "Job")?;
+    Ok(!matches!(job.as_str(), "" | "0"))
 }
 
 /// Waits until systemd gives the unit up, if it is about to be started.

@@ -12,23 +12,36 @@ const DISK_SECONDS: u32 = 30;
 /// How long for one that must also be unlocked.
 const CRYPT_SECONDS: u32 = 60;
 
-/// All files of a mount: its unit, an automount if it is mounted on first use, how long its
-/// device is waited for, and its credentials.
+/// All files of a mount: its unit, an automount if it is mounted on first use, what is said of its
+/// device, and its credentials.
 pub(crate) fn files(mount: &MountWish) -> Vec<FileWish> {
     let name = escape_path(&mount.at);
     let mut files = vec![file(format!("{FOLDER}/{name}.mount"), mount_unit(mount))];
     if mount.automount {
         files.push(file(format!("{FOLDER}/{name}.automount"), automount_unit(mount)));
     }
-    if let Some(device) = mount.device() {
-        let seconds = if mount.crypt.is_some() { CRYPT_SECONDS } else { DISK_SECONDS };
-        files.push(file(
-            format!("{FOLDER}/{}.device.d/50-homelab.conf", escape_path(&device)),
-            format!("{HEAD}[Unit]\nJobRunningTimeoutSec={seconds}\n"),
-        ));
-    }
+    files.extend(devices(mount));
     files.extend(mount.credentials.clone());
     files
+}
+
+/// What is said of the devices of a disk: how long each is waited for, and that the disk is mounted
+/// again when it is back.
+fn devices(mount: &MountWish) -> Vec<FileWish> {
+    let (Some(uuid), Some(device)) = (mount.uuid(), mount.device()) else { return Vec::new() };
+    let drop_in = |device: &str, settings: String| {
+        let path = format!("{FOLDER}/{}.device.d/50-homelab.conf", escape_path(device));
+        file(path, format!("{HEAD}[Unit]\n{settings}"))
+    };
+    let disk = format!("/dev/disk/by-uuid/{uuid}");
+    let again = format!("Wants=homelab-remount@{}.service\n", escape_path(&mount.at));
+    match mount.crypt.is_some() {
+        false => vec![drop_in(&disk, format!("JobRunningTimeoutSec={DISK_SECONDS}\n{again}"))],
+        true => vec![
+            drop_in(&device, format!("JobRunningTimeoutSec={CRYPT_SECONDS}\n")),
+            drop_in(&disk, again),
+        ],
+    }
 }
 
 /// The unit that is enabled and started.
@@ -83,14 +96,9 @@ fn mount_unit(mount: &MountWish) -> String {
     )
 }
 
-/// A start of the box, and whatever the mount stands on: it is mounted again when its disk is back.
+/// A start of the box, and the mounts that this one stands on, when they are back.
 fn wanted_by(mount: &MountWish) -> Vec<String> {
     let mut by = vec!["multi-user.target".to_owned()];
-    by.extend(
-        mount
-            .uuid()
-            .map(|uuid| format!("{}.device", escape_path(&format!("/dev/disk/by-uuid/{uuid}")))),
-    );
     by.extend(mount.requires.iter().map(|at| format!("{}.mount", escape_path(at))));
     by
 }
@@ -130,12 +138,16 @@ mod tests {
             files[0].text,
             "# Written by homelab.\n[Unit]\nDescription=Homelab: /mnt/media\n\n\
              [Mount]\nWhat=UUID=0b1e-99\nWhere=/mnt/media\nType=ext4\nOptions=noatime,nofail\n\
-             TimeoutSec=60\n\n[Install]\n\
-             WantedBy=multi-user.target dev-disk-by\\x2duuid-0b1e\\x2d99.device\n"
+             TimeoutSec=60\n\n[Install]\nWantedBy=multi-user.target\n"
         );
         assert_eq!(
             files[1].path,
             "/etc/systemd/system/dev-disk-by\\x2duuid-0b1e\\x2d99.device.d/50-homelab.conf"
+        );
+        assert_eq!(
+            files[1].text,
+            "# Written by homelab.\n[Unit]\nJobRunningTimeoutSec=30\n\
+             Wants=homelab-remount@mnt-media.service\n"
         );
         assert_eq!(files.len(), 2);
     }
@@ -151,14 +163,18 @@ mod tests {
              BindsTo=systemd-cryptsetup@luks\\x2d0b1e.service\n\
              After=systemd-cryptsetup@luks\\x2d0b1e.service\n\n\
              [Mount]\nWhat=/dev/mapper/luks-0b1e\nWhere=/mnt/media\nType=ext4\n\
-             Options=noatime,nofail\nTimeoutSec=60\n\n[Install]\n\
-             WantedBy=multi-user.target dev-disk-by\\x2duuid-0b1e.device\n"
+             Options=noatime,nofail\nTimeoutSec=60\n\n[Install]\nWantedBy=multi-user.target\n"
         );
         assert_eq!(
             files[1].path,
             "/etc/systemd/system/dev-mapper-luks\\x2d0b1e.device.d/50-homelab.conf"
         );
-        assert!(files[1].text.ends_with("JobRunningTimeoutSec=60\n"));
+        assert!(files[1].text.ends_with("[Unit]\nJobRunningTimeoutSec=60\n"));
+        assert_eq!(
+            files[2].path,
+            "/etc/systemd/system/dev-disk-by\\x2duuid-0b1e.device.d/50-homelab.conf"
+        );
+        assert!(files[2].text.ends_with("[Unit]\nWants=homelab-remount@mnt-media.service\n"));
     }
 
     #[test]
