@@ -26,8 +26,7 @@ pub fn disks(host: &Host) -> Result<Vec<Disk>> {
         disk.ids =
             links.iter().filter(|(_, name)| *name == disk.name).map(|(id, _)| id.clone()).collect();
         disk.boot = boot.as_deref() == Some(disk.name.as_str());
-        let own = notes.iter().find(|note| note.format.consent.victim().names(disk));
-        disk.formatting = own.cloned();
+        disk.formatting = notes.iter().find(|note| note.is_of(disk)).cloned();
     }
     Ok(disks)
 }

@@ -7,8 +7,10 @@
 
 use std::{
     fs::{File, OpenOptions},
+    io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use model::{
@@ -16,7 +18,7 @@ use model::{
     facts::Disk,
     paths,
 };
-use nix::fcntl::OFlag;
+use nix::{errno::Errno, fcntl::OFlag};
 
 use crate::{Command, Host, HostError, Result, crypt, disks, files, udev};
 
@@ -106,10 +108,10 @@ fn left_unlocked(host: &Host, format: &Format) -> Result<Option<Crypt>> {
 /// in the new partition.
 fn clear(host: &Host, disk: &Disk) -> Result<()> {
     let partitions = disk.contents.iter().filter(|volume| volume.number.is_some());
-    for volume in partitions {
-        host.runner.run(&Command::new("wipefs").arg("--all").arg(device(&volume.name)))?;
+    for name in partitions.map(|volume| &volume.name).chain([&disk.name]) {
+        let command = Command::new("wipefs").arg("--all").arg(device(name));
+        patiently(host, || host.runner.run(&command), |error| error.tail.contains("busy"))?;
     }
-    host.runner.run(&Command::new("wipefs").arg("--all").arg(device(&disk.name)))?;
     Ok(())
 }
 
@@ -131,17 +133,34 @@ fn make(format: &Format) -> Command {
 fn exclusive(host: &Host, disk: &Disk) -> Result<File> {
     let path = host.path(device(&disk.name));
     let flags = OFlag::O_EXCL | OFlag::O_CLOEXEC;
-    let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path);
-    open.map_err(|error| match error.raw_os_error() {
-        Some(code) if code == nix::errno::Errno::EBUSY as i32 => HostError::Refused {
+    let open = || OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path);
+    let busy = |error: &io::Error| error.raw_os_error() == Some(Errno::EBUSY as i32);
+    patiently(host, open, busy).map_err(|error| match busy(&error) {
+        true => HostError::Refused {
             what: format!(
                 "{} is in use: something on it is mounted, or belongs to RAID, LVM or LUKS",
                 describe(disk)
             ),
             hint: format!("`lsblk /dev/{}` shows what; stop it, if it may be lost", disk.name),
         },
-        _ => files::failed("open", &path)(error),
+        false => files::failed("open", &path)(error),
     })
+}
+
+/// Tries again for a second what is `busy`. Every process that is started inherits our exclusive
+/// hold for the moment before it becomes another program, whoever starts it and for whatever.
+fn patiently<T, E>(
+    host: &Host,
+    mut act: impl FnMut() -> Result<T, E>,
+    busy: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    for _ in 0..9 {
+        match act() {
+            Err(error) if busy(&error) => host.clock.sleep(Duration::from_millis(100)),
+            done => return done,
+        }
+    }
+    act()
 }
 
 fn device(name: &str) -> PathBuf {

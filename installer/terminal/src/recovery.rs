@@ -138,6 +138,7 @@ mod tests {
             schedule: "*-*-* 03:00:00".into(),
             mounts: vec![("/mnt/media".into(), "UUID=1-2 (ext4)".into())],
             made_here: vec![("backup-password".into(), Secret::new("abc"))],
+            disk_keys: vec![("/etc/homelab/keys/1-2.key".into(), Secret::new("turned"))],
             given: vec!["admin-password".into()],
             seed: "schema = 1\n".into(),
         };
@@ -170,6 +171,11 @@ Backup
 Secrets that were made on the box, and that nobody else knows
 
   secrets/backup-password           abc
+
+Keys of encrypted disks, each the whole of its file without a line's end
+
+  /etc/homelab/keys/1-2.key
+    turned
 
 Secrets that came from you
 

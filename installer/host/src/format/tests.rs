@@ -16,7 +16,7 @@ use std::{
 use model::disk::{Consent, Unlock};
 
 use super::*;
-use crate::{Output, Runner, SystemRunner, command::CommandError, fake};
+use crate::{Output, Runner, SystemClock, SystemRunner, command::CommandError, fake};
 
 /// Big enough for the smallest XFS and btrfs.
 const SIZE: u64 = 400 << 20;
@@ -130,6 +130,7 @@ impl Bench {
     fn host(&self) -> Host {
         let mut host = fake::host(self.folder.path()).host();
         host.runner = self.tools.clone();
+        host.clock = Arc::new(SystemClock);
         host
     }
 
@@ -246,13 +247,15 @@ fn a_cut_at_any_program_is_followed_by_formatting_again() {
 
 #[test]
 fn a_cut_behind_the_last_program_is_not_trusted() {
-    let Some(bench) = Bench::new() else { return };
-    let wish = bench.agreed(FileSystem::Xfs);
-    assert!(bench.format(&wish).unwrap());
-    write_note(&bench.host(), &wish, false).unwrap();
-    bench.mounted(|place| fs::write(place.join("half"), "").unwrap());
-    assert!(bench.format(&wish).unwrap());
-    assert!(!bench.mounted(|place| place.join("half").exists()));
+    for kind in [FileSystem::Ext4, FileSystem::Xfs, FileSystem::Btrfs] {
+        let Some(bench) = Bench::new() else { return };
+        let wish = bench.agreed(kind);
+        assert!(bench.format(&wish).unwrap());
+        write_note(&bench.host(), &wish, false).unwrap();
+        bench.mounted(|place| fs::write(place.join("half"), "").unwrap());
+        assert!(bench.format(&wish).unwrap());
+        assert!(!bench.mounted(|place| place.join("half").exists()), "{kind:?}");
+    }
 }
 
 #[test]

@@ -60,6 +60,16 @@ pub struct Formatting {
     pub finished: bool,
 }
 
+impl Formatting {
+    /// Whether it is about this disk. Another one under the same serial is told by its UUID, which
+    /// model and size have a part in.
+    pub fn is_of(&self, disk: &Disk) -> bool {
+        let victim = self.format.consent.victim();
+        let named = Victim::named(victim.id.as_ref().unwrap_or(&victim.serial), disk);
+        named.is_ok_and(|victim| victim.uuid() == self.format.uuid)
+    }
+}
+
 /// What is left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due<'a> {

@@ -238,6 +238,11 @@ fn what_is_due_is_asked_of_the_disk_and_of_the_note() {
     let noted = |disk: &Disk, finished| Disk { formatting: note(finished), ..disk.clone() };
     assert_eq!(due(&format, &noted(&made, true)), Ok(true));
     assert_eq!(due(&format, &noted(&made, false)), Ok(false), "it may be half made");
+    // Neither a disk of another size under the same serial, nor another serial.
+    let formatting = note(true).unwrap();
+    assert!(formatting.is_of(&made));
+    assert!(!formatting.is_of(&Disk { size: 1, ..made.clone() }));
+    assert!(!formatting.is_of(&disk("sda", "WD-2")));
     let mut mounted = noted(&made, true);
     mounted.contents[0].mounted_at = vec!["/mnt/media".into()];
     assert_eq!(due(&format, &mounted), Ok(true));

@@ -31,12 +31,17 @@ pub(super) fn candidates(
     let mut all = Vec::new();
     for disk in facts.disks.iter().filter(|disk| !disk.boot && !disk.removable) {
         let about = describe(disk);
-        let usable: Vec<&Volume> = disk.contents.iter().filter(|v| is_usable(v)).collect();
+        // What a cut left of formatting is good for nothing but to be formatted again.
+        let begun = disk.formatting.as_ref().is_some_and(|note| !note.finished);
+        let usable: Vec<&Volume> =
+            disk.contents.iter().filter(|volume| is_usable(volume) && !begun).collect();
         let unique = unique_selector(disk, facts);
         let by_serial = unique.as_ref().is_some_and(|text| text.starts_with("serial:"));
         // Consent is good for one time: one that a box formatted before is used as it is.
-        let spent = Victim::named(&disk.serial, disk).is_ok_and(|v| bears(disk, &v.uuid()));
-        let serial = (formats && by_serial && !spent).then(|| disk.serial.clone());
+        let made = Victim::named(&disk.serial, disk).is_ok_and(|v| bears(disk, &v.uuid()));
+        let mounted = disk.contents.iter().any(|volume| !volume.mounted_at.is_empty());
+        let spent = made && !begun;
+        let serial = (formats && by_serial && !spent && !mounted).then(|| disk.serial.clone());
         let empty = disk.contents.iter().all(|volume| volume.signature.is_none());
         let elsewhere = |at: &String| !at.starts_with("/mnt/");
         let in_use = disk.contents.iter().any(|volume| volume.mounted_at.iter().any(elsewhere));
@@ -52,6 +57,10 @@ pub(super) fn candidates(
             ([], Some(selector)) if serial.is_some() => {
                 all.push(Candidate { selector, filesystem: None, serial, about, empty });
             }
+            ([], _) if mounted => not_offered.push(format!("{about}: it is in use")),
+            ([], _) if spent => not_offered.push(format!(
+                "{about}: a box has encrypted it, which only a seed with `encrypt` can name"
+            )),
             ([], _) if formats => {
                 not_offered.push(format!("{about}: it has no serial of its own to be told by"));
             }
@@ -212,6 +221,7 @@ fn short(selector: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Consent, FileSystem, Format, Formatting};
 
     #[test]
     fn the_last_four_of_a_short_serial_are_all_of_it() {
@@ -219,5 +229,60 @@ mod tests {
             (last_four("S4EVNX0R123456").as_str(), last_four("AB").as_str()),
             ("3456", "AB")
         );
+    }
+
+    /// What is offered of one disk: `format`, `use`, `either`; or why nothing is.
+    fn offered(disk: Disk) -> String {
+        let mut not_offered = Vec::new();
+        let facts = Facts { disks: vec![disk], ..Facts::of_memory(1) };
+        let all = candidates(&facts, true, &mut not_offered);
+        match (&all[..], &not_offered[..]) {
+            ([one], []) => match (&one.filesystem, &one.serial) {
+                (None, Some(_)) => "format".to_owned(),
+                (Some(_), None) => "use".to_owned(),
+                (Some(_), Some(_)) => "either".to_owned(),
+                (None, None) => panic!("nothing can be done with it"),
+            },
+            ([], [why]) => why.rsplit_once("): ").map_or_else(String::new, |(_, why)| why.into()),
+            other => panic!("{}", other.1.join("; ")),
+        }
+    }
+
+    #[test]
+    fn a_disk_is_offered_to_be_formatted_once() {
+        let empty = Disk { name: "sdb".into(), serial: "WD-1".into(), size: 1, ..Disk::default() };
+        let of = |kind: &str, uuid: &str| Disk {
+            contents: vec![Volume {
+                name: "sdb1".into(),
+                number: Some(1),
+                size: 1,
+                signature: Some(kind.into()),
+                uuid: Some(uuid.into()),
+                label: None,
+                mounted_at: Vec::new(),
+            }],
+            ..empty.clone()
+        };
+        let consent = Consent::given("WD-1", &empty).unwrap();
+        let format = Format::new(consent, FileSystem::Ext4, "media");
+        let foreign = "0a1b2c3d-0000-4000-8000-000200000004";
+        assert_eq!(offered(empty.clone()), "format");
+        assert_eq!(offered(of("ntfs", foreign)), "format");
+        assert_eq!(offered(of("ext4", foreign)), "either");
+        assert_eq!(offered(of("ext4", &format.uuid)), "use");
+        assert_eq!(
+            offered(of("crypto_LUKS", &format.uuid)),
+            "a box has encrypted it, which only a seed with `encrypt` can name"
+        );
+        let half = Disk {
+            formatting: Some(Formatting { format: format.clone(), finished: false }),
+            ..of("ext4", &format.uuid)
+        };
+        assert_eq!(offered(half), "format");
+        let mut mounted = of("ext4", foreign);
+        mounted.contents[0].mounted_at = vec!["/mnt/media".into()];
+        assert_eq!(offered(mounted.clone()), "use");
+        mounted.contents[0].signature = Some("ntfs".into());
+        assert_eq!(offered(mounted), "it is in use");
     }
 }
