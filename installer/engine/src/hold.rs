@@ -102,3 +102,83 @@ fn shows(
     Ok(mounted::at(host, &whole.at)?
         .is_some_and(|whole| found.source == whole.source && found.root.ends_with(below)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use host::fake;
+
+    use super::*;
+
+    fn mount(at: &str, what: &str, kind: &str, requires: &[&str]) -> MountWish {
+        MountWish {
+            at: at.into(),
+            what: what.into(),
+            kind: kind.into(),
+            requires: requires.iter().map(|at| (*at).to_owned()).collect(),
+            ..MountWish::default()
+        }
+    }
+
+    #[test]
+    fn what_stands_on_another_mount_has_its_fate() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = fake::host(folder.path()).host();
+        let mounts = |lines: &str| {
+            fs::create_dir_all(folder.path().join("proc/self")).unwrap();
+            fs::write(folder.path().join("proc/self/mountinfo"), lines).unwrap();
+        };
+        for path in ["dev/disk/by-uuid/u-1", "dev/disk/by-uuid/u-2"] {
+            fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
+            fs::write(folder.path().join(path), "").unwrap();
+        }
+        let storage = Storage {
+            grow_root: false,
+            folders: Vec::new(),
+            mounts: vec![
+                mount("/mnt/storage", "UUID=u-1", "ext4", &[]),
+                mount("/mnt/media", "/mnt/storage/media", "none", &["/mnt/storage"]),
+                mount("/mnt/.disks/d-1", "UUID=u-1", "ext4", &[]),
+                mount("/mnt/.disks/d-2", "UUID=u-2", "ext4", &[]),
+                mount("/mnt/d", "x", "fuse.mergerfs", &["/mnt/.disks/d-1", "/mnt/.disks/d-2"]),
+            ],
+        };
+        let why = |at: &str| {
+            let mount = storage.mount(at).unwrap();
+            reason(mount, &storage, Unused::Believe, &host).unwrap()
+        };
+        // A file stands for the device here, so the kernel's name of it is that of the file.
+        mounts(
+            "1 0 8:1 / /mnt/storage rw - ext4 /dev/u-1 rw\n\
+             2 0 8:1 /media /mnt/media rw - ext4 /dev/u-1 rw\n\
+             3 0 8:1 / /mnt/.disks/d-1 rw - ext4 /dev/u-1 rw\n\
+             4 0 8:2 / /mnt/.disks/d-2 rw - ext4 /dev/u-2 rw\n\
+             5 0 0:9 / /mnt/d rw - fuse.mergerfs mergerfs:d rw\n",
+        );
+        for at in ["/mnt/storage", "/mnt/media", "/mnt/d"] {
+            assert_eq!(why(at), None, "{at}");
+        }
+        mounts("1 0 8:1 / /mnt/storage rw - ext4 /dev/u-1 rw\n");
+        assert_eq!(why("/mnt/media").unwrap(), "`/mnt/media` is not mounted");
+        assert_eq!(
+            why("/mnt/d").unwrap(),
+            "the volume for `/mnt/.disks/d-1` is there, but it is not mounted"
+        );
+        fs::remove_file(folder.path().join("dev/disk/by-uuid/u-2")).unwrap();
+        mounts("3 0 8:1 / /mnt/.disks/d-1 rw - ext4 /dev/u-1 rw\n");
+        assert_eq!(
+            why("/mnt/d").unwrap(),
+            "the disk for `/mnt/.disks/d-2` is not there: nothing has the UUID u-2"
+        );
+        mounts(
+            "1 0 8:1 / /mnt/storage rw - ext4 /dev/u-1 rw\n\
+             2 0 8:9 / /mnt/media rw - vfat /dev/sdz rw\n",
+        );
+        assert_eq!(
+            why("/mnt/media").unwrap(),
+            "another volume is mounted at `/mnt/media`: `/dev/sdz` (vfat), not \
+             `/mnt/storage/media`"
+        );
+    }
+}

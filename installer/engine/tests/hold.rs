@@ -356,3 +356,63 @@ fn a_stack_that_is_not_deployed_cannot_be_started() {
     assert_eq!(failure.exit(), 3);
     assert_eq!(failure.causes()[1], "no stack `photos` is deployed");
 }
+
+const NFS: &str = "32 22 0:70 / /mnt/backups rw - nfs4 nas.lan:/backups rw\n";
+
+/// A plan of one stack on a share.
+fn on_a_share() -> Plan {
+    let mut plan = plan();
+    let mount = MountWish {
+        at: "/mnt/backups".into(),
+        what: "nas.lan:/backups".into(),
+        kind: "nfs".into(),
+        options: "soft".into(),
+        automount: true,
+        ..MountWish::default()
+    };
+    let storage = Storage { grow_root: false, folders: Vec::new(), mounts: vec![mount] };
+    plan.steps[0].action = Action::Storage(storage);
+    plan.steps[1] = stack("media", "sonarr", &["/mnt/backups"]);
+    plan.steps.truncate(2);
+    plan
+}
+
+#[test]
+fn a_share_that_does_not_answer_holds_its_stack_until_it_does() {
+    let bench = Bench::new();
+    let automount = "31 22 0:44 / /mnt/backups rw - autofs systemd-1 rw\n";
+    let mounts = bench.path("proc/self/mountinfo");
+    fs::write(&mounts, format!("{ROOT}{automount}")).unwrap();
+    bench.fake.runner.fail(["systemctl", "start", "mnt-backups.mount"], 1, "Connection timed out");
+    let run = |plan: &Plan| engine::run(plan, &bench.context(), &mut Silence);
+    let report = run(&on_a_share());
+    assert_eq!(report.exit, 0, "{report:#?}");
+    let Outcome::Held { reason } = outcomes(&report)[1] else { panic!("{report:#?}") };
+    assert!(reason.starts_with("`nas.lan:/backups` for `/mnt/backups` cannot be mounted: "));
+    assert!(reason.contains("Connection timed out"), "{reason}");
+    // Who only looks does not wait for it.
+    bench.fake.runner.forget();
+    assert_eq!(
+        engine::held(&on_a_share(), &bench.context()).unwrap()["media"],
+        "`nas.lan:/backups` for `/mnt/backups` could not be mounted yet"
+    );
+    assert!(bench.fake.runner.commands().is_empty());
+    // Its unit tries again, and now it answers.
+    let answers = mounts.clone();
+    bench.fake.runner.act(["systemctl", "start", "mnt-backups.mount"], "", move |_| {
+        fs::write(&answers, format!("{ROOT}{automount}{NFS}")).unwrap();
+    });
+    let started = engine::start_stack(&on_a_share(), &bench.context(), "media", &mut Silence);
+    assert_eq!(started.unwrap(), None);
+    assert!(bench.path(MARK).exists());
+    assert_eq!(run(&on_a_share()).verdict, Verdict::NoChange);
+    // Another share there is another volume.
+    let other = NFS.replace("nas.lan", "evil.lan");
+    fs::write(&mounts, format!("{ROOT}{automount}{other}")).unwrap();
+    let held = engine::held(&on_a_share(), &bench.context()).unwrap();
+    assert_eq!(
+        held["media"],
+        "another volume is mounted at `/mnt/backups`: `evil.lan:/backups` (nfs4), not \
+         `nas.lan:/backups`"
+    );
+}

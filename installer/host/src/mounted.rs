@@ -24,7 +24,7 @@ pub struct Mounted {
 /// `/proc` cannot be read.
 pub fn at(host: &Host, place: &str) -> Result<Option<Mounted>> {
     let mounts = files::read_text(host.path("/proc/self/mountinfo"))?;
-    let found = mounts.lines().filter_map(|line| {
+    let found = mounts.lines().rev().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let mut before = before.split(' ').skip(3);
         let (root, at) = (before.next()?, before.next()?);
@@ -38,7 +38,7 @@ pub fn at(host: &Host, place: &str) -> Result<Option<Mounted>> {
             root: root.to_owned(),
         })
     });
-    Ok(found.last())
+    Ok(found)
 }
 
 impl Mounted {
