@@ -7,6 +7,7 @@ use engine::Journal;
 use host::{Host, disks, files, probe, smart};
 use model::{
     disk::{Entry, FileSystem, Unlock, inventory, mount_of, select},
+    facts::Facts,
     paths,
     plan::{Action, Storage},
     seed::{mount_text, rules},
@@ -97,7 +98,7 @@ pub fn disk(host: &Host, asked: Disk) -> Result<u8, Failure> {
         }
         Disk::Add(asked) => {
             need_root("disk add")?;
-            add(host, &asked)
+            add(host, probe::facts(host)?, &asked)
         }
     }
 }
@@ -118,10 +119,9 @@ pub fn entries(host: &Host, wake: bool) -> Result<Vec<Entry>, Failure> {
     Ok(inventory(&disks, storage, |disk| smart::look(host, disk, wake)))
 }
 
-fn add(host: &Host, asked: &Add) -> Result<u8, Failure> {
+fn add(host: &Host, facts: Facts, asked: &Add) -> Result<u8, Failure> {
     let refuse = |refused: rules::Refused| Failure::machine(refused.what, refused.hint);
     let chosen = rules::selector(&asked.disk).map_err(refuse)?;
-    let facts = probe::facts(host)?;
     let disk = select(&chosen, &facts).map_err(refuse)?;
     let mount = mount_of(disk, chosen, &asked.at, asked.filesystem, asked.encrypt, asked.format)
         .map_err(refuse)?;
@@ -165,6 +165,10 @@ fn add(host: &Host, asked: &Add) -> Result<u8, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::symlink, path::Path};
+
+    use model::facts::lsblk;
+
     use super::*;
     use crate::testing::host_in;
 
@@ -176,23 +180,71 @@ mod tests {
         assert_eq!(unlock("pin"), Err("key or tpm2".to_owned()));
     }
 
+    const SEED: &str = "# mine\nschema = 1\n[admin]\nname = \"alex\"\n\
+        email = \"alex@example.org\"\npassword = { file = \"pw\" }\n\
+        [stacks]\nenable = [\"core\"]\n";
+
+    /// A box with a seed, the real catalogue, and these disks.
+    fn installed(folder: &Path, children: &str) -> (Host, Facts) {
+        let host = host_in(folder);
+        let catalogue = host.path(paths::CATALOGUE);
+        fs::create_dir_all(catalogue.parent().unwrap()).unwrap();
+        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacks");
+        symlink(stacks, catalogue).unwrap();
+        fs::create_dir_all(host.path("/etc/homelab")).unwrap();
+        fs::write(host.path(paths::SEED), SEED).unwrap();
+        let listing = format!(
+            r#"{{"blockdevices": [{{"name": "sdb", "type": "disk", "size": 4000000000000,
+                "log-sec": 512, "serial": "WD-1", "children": [{children}]}}]}}"#
+        );
+        let disks = lsblk::parse(&listing).unwrap();
+        (host, Facts { disks, ..Facts::of_memory(16 << 30) })
+    }
+
+    const XFS: &str =
+        r#"{"name": "sdb1", "type": "part", "size": 1, "fstype": "xfs", "uuid": "u-1"}"#;
+
+    fn asked(disk: &str, write: bool) -> Add {
+        let (disk, at) = (disk.to_owned(), "/mnt/media".to_owned());
+        Add { disk, at, filesystem: None, encrypt: None, format: false, write }
+    }
+
     #[test]
-    fn a_disk_that_is_not_there_is_not_added() {
+    fn a_disk_is_put_into_the_seed_only_when_that_is_asked() {
         let folder = tempfile::tempdir().unwrap();
-        let fake = host::fake::host(folder.path());
-        drop(host_in(folder.path()));
-        host::fake::boot_disk(folder.path(), "vda", 3);
-        fake.runner.answer(["lsblk"], r#"{"blockdevices": []}"#);
-        let asked = Add {
-            disk: "/dev/sdb".into(),
-            at: "/mnt/media".into(),
-            filesystem: None,
-            encrypt: None,
-            format: false,
-            write: true,
-        };
-        let failure = add(&fake.host(), &asked).unwrap_err();
-        assert!(failure.text().contains("/dev/sdb"), "{}", failure.text());
-        assert!(!folder.path().join("etc/homelab/seed.toml").exists());
+        let (host, facts) = installed(folder.path(), XFS);
+        assert_eq!(add(&host, facts.clone(), &asked("serial:WD-1", false)).unwrap_or(99), 0);
+        assert_eq!(sealing::sealed(&host).unwrap().unwrap(), SEED);
+        let added = add(&host, facts.clone(), &asked("serial:WD-1", true));
+        assert_eq!(added.map_err(|failure| failure.text()), Ok(0));
+        // The owner's own words stay, and the lines are at the end.
+        assert_eq!(
+            sealing::sealed(&host).unwrap().unwrap(),
+            format!(
+                "{SEED}\n[[storage.mount]]\nat = \"/mnt/media\"\ndisk = \"serial:WD-1\"\n\
+                 filesystem = \"xfs\"\n"
+            )
+        );
+        let twice = add(&host, facts, &asked("serial:WD-1", true)).unwrap_err();
+        assert_eq!(twice.exit(), 2);
+        assert!(twice.text().contains("`/mnt/media` already has a mount"), "{}", twice.text());
+    }
+
+    #[test]
+    fn nothing_is_written_for_a_disk_that_cannot_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let (host, facts) = installed(folder.path(), "");
+        for (disk, said) in [
+            ("/dev/sdb", "/dev/sdb"),
+            ("serial:WD-9", "no disk is `serial:WD-9`"),
+            ("serial:WD-1", "has no file system that can be used: empty"),
+        ] {
+            let failure = add(&host, facts.clone(), &asked(disk, true)).unwrap_err();
+            assert!(failure.text().contains(said), "{}", failure.text());
+        }
+        let format = Add { format: true, ..asked("serial:WD-1", true) };
+        assert_eq!(add(&host, facts, &format).unwrap_or(99), 0);
+        let text = sealing::sealed(&host).unwrap().unwrap();
+        assert!(text.contains("\nwipe = \"WD-1\"\n"), "{text}");
     }
 }
