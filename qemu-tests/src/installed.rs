@@ -92,6 +92,7 @@ pub fn tell(scene: &Scene<'_>, event: &Event) {
                 Outcome::Failed { causes, hint } => format!("failed: {causes:?} ({hint})"),
                 Outcome::Warned { message } => format!("warned: {message}"),
                 Outcome::Skipped { reason } => format!("skipped: {reason}"),
+                Outcome::Held { reason } => format!("held: {reason}"),
                 Outcome::Changed => "changed".to_owned(),
                 Outcome::AlreadySo => "already so".to_owned(),
             };

@@ -11,8 +11,8 @@ use host::Host;
 use terminal::card::{Next, stopped};
 
 use crate::{
-    access, auth, day_two, export, failure::Failure, first_boot, machine::System, preflight,
-    recovery, setup, status, talk::Talk,
+    access, auth, day_two, disk, export, failure::Failure, first_boot, machine::System, preflight,
+    recovery, setup, stack, status, talk::Talk,
 };
 
 /// The installer's version, for reports.
@@ -77,6 +77,9 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// The disks: which there are, how they are, and how one is added
+    #[command(subcommand)]
+    Disk(disk::Disk),
     /// Who can log in: users, passwords and one-time codes
     #[command(subcommand)]
     Auth(auth::Auth),
@@ -113,6 +116,18 @@ enum Verb {
     /// run by homelab-rejoin.service
     #[command(hide = true)]
     Rejoin,
+    /// Stacks, one by one; run by their units
+    #[command(hide = true, subcommand)]
+    Stack(Stack),
+}
+
+#[derive(Subcommand)]
+enum Stack {
+    /// Bring a stack up if the volumes that it needs are there; run by homelab-stack-NAME.service
+    Start {
+        /// Its name
+        name: String,
+    },
 }
 
 /// What a wrong command line exits with: 2, which is usual, is the wrong seed's.
@@ -142,6 +157,7 @@ pub fn main() -> u8 {
         Verb::Status { memory: true, json, .. } => status::memory(&host, json),
         Verb::Status { memory: false, json, .. } => status::status(&host, json),
         Verb::Access { wake, json } => access::access(&host, wake, json),
+        Verb::Disk(asked) => disk::disk(&host, asked),
         Verb::Auth(asked) => auth::auth(&host, asked),
         Verb::Report { json } => status::report(&host, json),
         Verb::ExportSeed { to, with_secrets } => export::export(&host, to.as_deref(), with_secrets),
@@ -150,6 +166,7 @@ pub fn main() -> u8 {
         Verb::Install => Ok(install(host)),
         Verb::Renew => day_two::renew(&host),
         Verb::Rejoin => day_two::rejoin(&host),
+        Verb::Stack(Stack::Start { name }) => stack::start(&host, &name),
     })
 }
 

@@ -156,7 +156,7 @@ fn rejoin_once(host: &Host) -> Result<Result<bool, engine::Failure>, Failure> {
 }
 
 /// Tells what is being done, a line each.
-struct Notes;
+pub struct Notes;
 
 impl Sink for Notes {
     fn event(&mut self, event: &Event) {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use engine::state::{Kept as _, Known};
 use host::Host;
 use model::{
     Digest, Problems,
@@ -118,13 +119,16 @@ pub fn plan(host: &Host, seed: &Seed, facts: Facts) -> Result<Plan, Failure> {
 }
 
 /// What a plan is computed from besides the seed: the catalogue, and the facts with the artefacts
-/// that lie on the box.
+/// that lie on the box and the disks that it had before.
 ///
 /// # Errors
 /// A stack of the owner's is wrong; or the image is damaged.
 pub fn gathered(host: &Host, seed: &Seed, mut facts: Facts) -> Result<(Catalogue, Facts), Failure> {
     let catalogue = catalogue(host)?;
     add_artefacts(&mut facts, host, &catalogue.lock.artefacts, &seed.images.pins);
+    let known = Known::load(host)
+        .map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))?;
+    facts.known = known.0;
     Ok((catalogue, facts))
 }
 

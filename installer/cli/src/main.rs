@@ -8,6 +8,7 @@ mod access;
 mod auth;
 mod command_line;
 mod day_two;
+mod disk;
 mod door;
 mod export;
 mod failure;
@@ -24,6 +25,7 @@ mod sealing;
 mod secrets;
 mod setup;
 mod sources;
+mod stack;
 mod status;
 mod talk;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use host::{
     files, probe,
 };
 use model::{
+    disk::Entry,
     memory::{ASLEEP, Found, Table},
     paths,
     plan::{Action, Plan},
@@ -18,8 +19,9 @@ use serde::Serialize;
 use terminal::qr::Form;
 
 use crate::{
-    command_line::say,
+    command_line::{VERSION, say},
     day_two::{need_root, pretty, read_seed},
+    disk,
     failure::Failure,
     inputs, sealing,
 };
@@ -38,6 +40,10 @@ struct Status {
     links: BTreeMap<String, String>,
     addresses: Vec<String>,
     warnings: Vec<String>,
+    /// Stacks that wait for a volume, with the reason.
+    held: BTreeMap<String, String>,
+    /// None: whoever asks may not ask the disks.
+    disks: Option<Vec<Entry>>,
     /// None: whoever asks may not talk to the container engine.
     services: Option<Vec<ServiceStatus>>,
 }
@@ -46,7 +52,7 @@ struct Status {
 struct ServiceStatus {
     stack: String,
     service: String,
-    /// `healthy`, `running`, `starting`, `unhealthy`, `asleep`, `stopped`, `missing`
+    /// `healthy`, `running`, `starting`, `unhealthy`, `asleep`, `held`, `stopped`, `missing`
     state: &'static str,
 }
 
@@ -74,6 +80,7 @@ fn gather(host: &Host) -> Result<Status, Failure> {
         Some(journal) => journal.complete,
         None => report.as_ref().is_some_and(|report| report.exit == 0),
     };
+    let held = held(host, journal.as_ref(), report.as_ref());
     let warned =
         report.iter().flat_map(|report| &report.steps).filter_map(|step| match &step.outcome {
             Outcome::Warned { message } => Some(message.clone()),
@@ -89,8 +96,29 @@ fn gather(host: &Host) -> Result<Status, Failure> {
         addresses: probe::addresses(host)
             .map(|all| all.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
-        services: journal.and_then(|journal| services(host, &journal.plan)),
+        // Only root may ask a disk.
+        disks: journal.is_some().then(|| disk::entries(host, false).ok()).flatten(),
+        services: journal.and_then(|journal| services(host, &journal.plan, &held)),
+        held,
     })
+}
+
+/// Stacks that wait for a volume: as it is now for root, for all others as it was last.
+fn held(
+    host: &Host,
+    journal: Option<&Journal>,
+    report: Option<&Report>,
+) -> BTreeMap<String, String> {
+    let context = engine::Context::new(host.clone(), VERSION);
+    if let Some(held) = journal.and_then(|j| engine::held(&j.plan, &context).ok()) {
+        return held;
+    }
+    let steps = report.iter().flat_map(|report| &report.steps);
+    let held = steps.filter_map(|step| match &step.outcome {
+        Outcome::Held { reason } => Some((step.id.0.replace("stacks/", ""), reason.clone())),
+        _ => None,
+    });
+    held.collect()
 }
 
 /// What a QR code is drawn with.
@@ -140,7 +168,11 @@ fn locale() -> String {
 }
 
 /// The services of a plan as the container engine sees them; none: it does not answer us.
-fn services(host: &Host, plan: &Plan) -> Option<Vec<ServiceStatus>> {
+fn services(
+    host: &Host,
+    plan: &Plan,
+    held: &BTreeMap<String, String>,
+) -> Option<Vec<ServiceStatus>> {
     let mut all = Vec::new();
     for step in &plan.steps {
         let Action::Stack(stack) = &step.action else { continue };
@@ -150,7 +182,11 @@ fn services(host: &Host, plan: &Plan) -> Option<Vec<ServiceStatus>> {
             all.push(ServiceStatus {
                 stack: stack.name.clone(),
                 service: service.name.clone(),
-                state: state(container, service.lazy),
+                state: match container {
+                    Some(container) if container.running => state(Some(container), service.lazy),
+                    _ if held.contains_key(&stack.name) => "held",
+                    other => state(other, service.lazy),
+                },
             });
         }
     }
@@ -222,6 +258,12 @@ fn text(status: &Status) -> String {
     }
     for warning in &status.warnings {
         line("warning", warning);
+    }
+    for (stack, reason) in &status.held {
+        line("held", &format!("{stack}: {reason}"));
+    }
+    for disk in status.disks.iter().flatten() {
+        line("disk", &terminal::disks::line(disk));
     }
     match &status.services {
         Some(services) => {
@@ -298,6 +340,8 @@ mod tests {
             links: [("Login".to_owned(), "https://auth.homelab.home.arpa".to_owned())].into(),
             addresses: vec!["192.168.1.10".into(), "fd00::1".into()],
             warnings: vec!["a plugin is missing".into()],
+            held: [("media".to_owned(), "`/mnt/media` is not mounted".to_owned())].into(),
+            disks: None,
             services: None,
         };
         assert_eq!(
@@ -308,6 +352,7 @@ mod tests {
              addresses  192.168.1.10, fd00::1\n\
              link       https://auth.homelab.home.arpa  Login\n\
              warning    a plugin is missing\n\
+             held       media: `/mnt/media` is not mounted\n\
              services   shown to root only: `sudo homelab status`\n"
         );
         status.services = Some(vec![ServiceStatus {

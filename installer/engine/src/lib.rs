@@ -13,6 +13,7 @@
 
 pub mod context;
 pub mod failure;
+mod hold;
 pub mod journal;
 pub mod matrix;
 pub mod preflight;
@@ -22,6 +23,7 @@ mod redact;
 mod run;
 mod scene;
 pub mod sink;
+mod stacks;
 pub mod state;
 mod steps;
 
@@ -30,5 +32,6 @@ pub use failure::{Failure, Trouble};
 pub use journal::{Journal, prepare};
 pub use preflight::Preflight;
 pub use publish::publish;
-pub use run::{is_astray, rejoin, renew, run, verify};
+pub use run::{renew, run, verify};
 pub use sink::{Fan, JsonLines, Listener, Silence, Sink};
+pub use stacks::{held, is_astray, rejoin, start_stack};

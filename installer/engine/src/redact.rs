@@ -56,6 +56,7 @@ impl Redactor {
         match outcome {
             Outcome::Warned { message } => Outcome::Warned { message: self.text(&message) },
             Outcome::Skipped { reason } => Outcome::Skipped { reason: self.text(&reason) },
+            Outcome::Held { reason } => Outcome::Held { reason: self.text(&reason) },
             Outcome::Failed { causes, hint } => Outcome::Failed {
                 causes: causes.iter().map(|cause| self.text(cause)).collect(),
                 hint: self.text(&hint),

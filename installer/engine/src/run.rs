@@ -18,7 +18,7 @@ use std::{
 };
 
 use model::{
-    plan::{Action, Plan, StackWish, Step},
+    plan::{Action, Plan, Step},
     report::{Event, FORMAT, Outcome, Phase, Report, StepInfo, StepReport, Verdict},
 };
 
@@ -29,7 +29,7 @@ use crate::{
     redact::Redactor,
     scene::{Progress, Scene},
     state::{Kept as _, Pinned},
-    steps::{Holding, doing, stack},
+    steps::{Holding, doing},
 };
 
 /// Carries out the plan and tells the sink.
@@ -69,52 +69,11 @@ pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// Has a service lost the network of the container that it uses? Changes nothing.
-///
-/// # Errors
-/// The engine does not answer.
-pub fn is_astray(plan: &Plan, context: &Context) -> Result<bool, Failure> {
-    for (step, stack) in network_users(plan) {
-        let failed =
-            |error: host::HostError| Failure::Step { id: step.id.clone(), trouble: error.into() };
-        let containers = context.host.containers.project(&stack.name).map_err(failed)?;
-        if containers.iter().any(|container| container.astray) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Stacks with a service that uses another container's network.
-fn network_users(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
-    plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Stack(stack) if stack.services.iter().any(|s| s.network_of.is_some()) => {
-            Some((step, stack))
-        }
-        _ => None,
-    })
-}
-
-/// Looks at the services that use another container's network, and makes those anew that have lost
-/// it; whether there were any.
-///
-/// # Errors
-/// The engine does not answer, or Compose cannot make them.
-pub fn rejoin(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Result<bool, Failure> {
-    let scene = Scene::new(context, plan);
-    let mut any = false;
-    for (step, stack) in network_users(plan) {
-        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
-        let mut progress = Progress::new(&step.id, sink);
-        any |= stack::Doer(stack).rejoin(&scene, &mut progress).map_err(failed)?;
-    }
-    Ok(any)
-}
-
 /// What is known about a step so far.
 #[derive(Default)]
 struct Entry {
     warnings: Vec<String>,
+    held: Option<String>,
     changed: bool,
     failed: Option<Outcome>,
     /// Looked at to the end.
@@ -216,6 +175,7 @@ impl<'a> Run<'a> {
         let before = before.map_err(|error| (Phase::Guard, failed(error)))?;
         if before.is_so() {
             self.entries[index].warnings.extend(before.warnings);
+            self.entries[index].held = before.held;
             return Ok(());
         }
         contained(|| doing.guard(&self.scene)).map_err(|error| (Phase::Guard, failed(error)))?;
@@ -241,6 +201,7 @@ impl<'a> Run<'a> {
         }
         self.entries[index].changed = true;
         self.entries[index].warnings.extend(after.warnings);
+        self.entries[index].held = after.held;
         journal.done.push(step.id.clone());
         save(journal).map_err(|trouble| (Phase::Apply, failed(Caught::Trouble(trouble))))
     }
@@ -264,6 +225,8 @@ impl<'a> Run<'a> {
             let failure = |trouble| Failure::Step { id: step.id.clone(), trouble };
             let failed = match holding {
                 Ok(holding) if holding.is_so() => {
+                    // A volume may have come or gone since.
+                    self.entries[index].held = holding.held;
                     if alone {
                         self.entries[index].warnings.extend(holding.warnings);
                     }
@@ -296,6 +259,7 @@ impl<'a> Run<'a> {
         let outcome = match failed {
             Some(failed) => failed,
             None if phase == Phase::Apply => self.outcome(index),
+            None if phase == Phase::Verify => self.held(index).unwrap_or(Outcome::AlreadySo),
             None => Outcome::AlreadySo,
         };
         let step = self.steps()[index].id.clone();
@@ -309,6 +273,12 @@ impl<'a> Run<'a> {
         self.entries[index].failed = Some(outcome.clone());
         self.failure.get_or_insert((index, failure.exit()));
         outcome
+    }
+
+    /// How a step stands that waits for a volume; none: it does not.
+    fn held(&self, index: usize) -> Option<Outcome> {
+        let reason = self.entries[index].held.clone()?;
+        Some(Redactor::of(self.scene.context).outcome(Outcome::Held { reason }))
     }
 
     /// How a step that was left stands, or why it was not come to.
@@ -325,6 +295,9 @@ impl<'a> Run<'a> {
                 None => "the run ended before it".to_owned(),
             };
             return Outcome::Skipped { reason };
+        }
+        if let Some(held) = self.held(index) {
+            return held;
         }
         if !entry.warnings.is_empty() {
             let message = entry.warnings.join("; ");

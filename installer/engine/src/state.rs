@@ -94,6 +94,16 @@ impl Kept for Flushed {
     const NAME: &'static str = "flushed.json";
 }
 
+/// Disks that were mounted here: selector of the seed to the UUID that was found there. Such a disk
+/// may be missing later; one that never came is a mistake.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Known(pub BTreeMap<String, String>);
+
+impl Kept for Known {
+    const NAME: &'static str = "known-disks.json";
+}
+
 /// References without a digest in the lock, and what was pulled for them. A reinstall that starts
 /// from this file gets the same images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

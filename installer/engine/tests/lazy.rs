@@ -109,6 +109,7 @@ fn plan(purpose: &str) -> Plan {
         folder: "/opt/stacks/reading".into(),
         services: vec![service],
         digest: Digest::of("stack"),
+        needs: Vec::new(),
     };
     let step = Step {
         id: StepId::new("stacks/reading"),

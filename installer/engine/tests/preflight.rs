@@ -58,6 +58,7 @@ fn facts() -> Facts {
         tunnel_device: false,
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),
+        known: BTreeMap::new(),
     }
 }
 

@@ -323,6 +323,7 @@ fn plan_of_one_service(bench: &Bench) -> Plan {
         folder: "/opt/stacks/core".into(),
         services: vec![service],
         digest: Digest::of("core"),
+        needs: Vec::new(),
     };
     bench.fake.runner.answer(["docker", "compose"], "");
     bench.fake.runner.answer(["docker", "inspect"], "");
@@ -473,6 +474,7 @@ fn what_the_health_of_a_service_waits_for_is_done_before_it() {
         folder: "/opt/stacks/media".into(),
         services: vec![service],
         digest: Digest::of("media"),
+        needs: Vec::new(),
     };
     let plan = plan_of(vec![step("stacks/media", Action::Stack(stack))], "seed");
     let (runner, containers) = (&bench.fake.runner, Arc::clone(&bench.fake.containers));

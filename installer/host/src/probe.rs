@@ -33,6 +33,7 @@ pub fn facts(host: &Host) -> Result<Facts> {
         tunnel_device: host.path("/dev/net/tun").exists(),
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),
+        known: std::collections::BTreeMap::new(),
     })
 }
 

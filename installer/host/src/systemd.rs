@@ -28,6 +28,14 @@ pub fn enable(runner: &dyn Runner, unit: &str) -> Result<()> {
     systemctl(runner, &["enable", unit]).map(drop)
 }
 
+/// The unit starts with what its present file says, and with nothing that an earlier one said.
+///
+/// # Errors
+/// There is no such unit, or it has no `[Install]` section.
+pub fn reenable(runner: &dyn Runner, unit: &str) -> Result<()> {
+    systemctl(runner, &["reenable", unit]).map(drop)
+}
+
 /// The unit no longer starts at boot.
 ///
 /// # Errors
@@ -111,6 +119,23 @@ pub fn failed(runner: &dyn Runner) -> Result<Vec<String>> {
     Ok(units)
 }
 
+/// A path as a part of a unit's name, as `systemd-escape --path` makes it.
+pub fn escape_path(path: &str) -> String {
+    let mut escaped = String::new();
+    let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
+    for (index, byte) in words.join("/").bytes().enumerate() {
+        match byte {
+            b'/' => escaped.push('-'),
+            b'.' if index == 0 => escaped.push_str("\\x2e"),
+            b':' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                escaped.push(char::from(byte));
+            }
+            other => escaped.push_str(&format!("\\x{other:02x}")),
+        }
+    }
+    if escaped.is_empty() { "-".to_owned() } else { escaped }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +156,19 @@ mod tests {
         assert!(is_enabled(&runner, "docker.service").unwrap());
         assert!(!is_enabled(&runner, "ufw.service").unwrap());
         assert!(!is_enabled(&runner, "no-such.service").unwrap());
+    }
+
+    #[test]
+    fn paths_are_escaped_as_systemd_does() {
+        // From `systemd-escape --path`.
+        for (path, name) in [
+            ("/mnt/media", "mnt-media"),
+            ("/", "-"),
+            ("/dev/disk/by-uuid/0b1e-99", "dev-disk-by\\x2duuid-0b1e\\x2d99"),
+            ("/.hidden/a b", "\\x2ehidden-a\\x20b"),
+        ] {
+            assert_eq!(escape_path(path), name, "{path}");
+        }
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub const REPORT: &str = "/var/lib/homelab/report.json";
 pub const KEYS: &str = "/etc/homelab/keys";
 /// Notes of the disks that the box formatted, one file each.
 pub const FORMATTED: &str = "/var/lib/homelab/disks";
+/// One file a stack that needs a volume, there as long as the right one is mounted. Each of its
+/// containers binds it, so none can be started without the volume, whoever tries: Docker itself
+/// after a start of the box, a visitor's request, a person. Below `/run`: a restart forgets it.
+pub const VOLUMES: &str = "/run/homelab/volumes";
 /// The catalogue as it was baked into the image.
 pub const CATALOGUE: &str = "/usr/share/homelab/stacks";
 /// Artefacts that the image carries.

@@ -129,6 +129,12 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// A volume that it needs is not there. It is stopped, and starts by itself when the volume is
+    /// back; that is no failure.
+    Held {
+        /// Which, and what is the matter with it.
+        reason: String,
+    },
     /// It failed; a second try goes on here.
     Failed {
         /// The chain of causes, outermost first, without secrets.

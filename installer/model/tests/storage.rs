@@ -253,3 +253,75 @@ fn an_encrypted_disk_is_mounted_by_its_container() {
          repeating `WD-1` in `wipe`\n"
     );
 }
+
+/// What each stack of the plan needs; those that need nothing are left out.
+fn needs(plan: &Plan) -> Vec<(&str, Vec<&str>)> {
+    let stacks = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Stack(stack) => Some(stack),
+        _ => None,
+    });
+    stacks
+        .filter(|stack| !stack.needs.is_empty())
+        .map(|stack| (stack.name.as_str(), stack.needs.iter().map(String::as_str).collect()))
+        .collect()
+}
+
+#[test]
+fn a_stack_needs_the_mounts_that_it_binds_or_writes_to() {
+    let mount = |at: &str, serial: &str| {
+        format!("[[storage.mount]]\nat = \"{at}\"\ndisk = \"serial:{serial}\"\n")
+    };
+    let disks = ["WD-1", "WD-2", "WD-3"].map(|serial| {
+        let name = format!("sd-{serial}");
+        disk(&name, serial, vec![volume(&format!("{name}1"), "ext4", &format!("u-{serial}"))])
+    });
+    let facts = Facts { memory: 16 << 30, ..machine(disks) };
+    let catalogue = catalogue();
+    // Who watches how full the disks are can do without them.
+    assert!(needs(&plan(&with(&[]), &catalogue, &facts)).is_empty());
+    let media = mount("/mnt/media", "WD-1");
+    assert_eq!(needs(&plan(&with(&[&media]), &catalogue, &facts)), [("media", vec!["/mnt/media"])]);
+    // Downloads are written below /data; backups lie there too, but are covered.
+    let three = [media, mount("/mnt/downloads", "WD-2"), mount("/mnt/backups", "WD-3")].concat();
+    let made = plan(&with(&[&three]), &catalogue, &facts);
+    assert_eq!(
+        needs(&made),
+        [("media", vec!["/mnt/downloads", "/mnt/media"]), ("backup", vec!["/mnt/backups"])]
+    );
+    // Every container binds the mark, those without data too: they are one stack.
+    let compose = support::rendered(&made, "/opt/stacks/media/compose.yaml");
+    let services = compose.matches("container_name:").count();
+    let mark = "    - type: bind\n      source: /run/homelab/volumes/media\n      target: \
+                /.homelab-volumes\n      read_only: true\n      bind:\n        \
+                create_host_path: false\n";
+    assert_eq!(compose.matches(mark).count(), services, "{compose}");
+    let other = support::rendered(&made, "/opt/stacks/monitoring/compose.yaml");
+    assert!(!other.contains("/run/homelab/volumes"));
+    // One disk for several.
+    let holds = "[[storage.mount]]\nat = \"/mnt/storage\"\ndisk = \"serial:WD-1\"\n\
+                 holds = [\"media\", \"downloads\"]\n";
+    let made = plan(&with(&[holds]), &catalogue, &facts);
+    assert_eq!(needs(&made), [("media", vec!["/mnt/media", "/mnt/storage"])]);
+    let (_, storage) = storage(&made);
+    assert_eq!(storage.mount("/mnt/media").unwrap().requires, ["/mnt/storage"]);
+}
+
+#[test]
+fn a_disk_that_was_here_before_may_be_missing() {
+    let here = machine([disk("sdb", "WD-1", vec![volume("sdb1", "ext4", "u-1")])]);
+    let with_it = plan(&with(&[MEDIA]), &catalogue(), &here);
+    let mut gone = facts();
+    assert!(refused(&[MEDIA], &gone).contains("no disk is `serial:WD-1`"));
+    gone.known.insert("serial:WD-1".into(), "u-1".into());
+    let without = plan(&with(&[MEDIA]), &catalogue(), &gone);
+    // The same plan: nothing is to be done over, and its journal stays whole.
+    assert_eq!(without, with_it);
+    assert_eq!(storage(&without).1.mounts[0].disk.as_deref(), Some("serial:WD-1"));
+    // What was formatted once is never formatted in its absence.
+    let wiped = plan(&with(&[MEDIA, WIPE]), &catalogue(), &gone);
+    assert_eq!(storage(&wiped).1.formats().count(), 0);
+    // A disk that is there is looked at, whatever was known of it.
+    let mut other = machine([disk("sdb", "WD-1", Vec::new())]);
+    other.known.insert("serial:WD-1".into(), "u-1".into());
+    assert!(refused(&[MEDIA], &other).contains("has no ext4 file system but nothing"));
+}

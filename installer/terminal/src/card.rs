@@ -319,8 +319,10 @@ pub fn ready(report: &Report, handover: Option<&Handover>) -> String {
         report.addresses.iter().filter_map(|text| text.parse().ok()).collect();
     card.entry("Addresses", &address_list(&addresses));
     for step in &report.steps {
-        if let Outcome::Warned { message } = &step.outcome {
-            card.entry("Warning", message);
+        match &step.outcome {
+            Outcome::Warned { message } => card.entry("Warning", message),
+            Outcome::Held { reason } => card.entry("Held", &format!("{}: {reason}", step.id)),
+            _ => {}
         }
     }
     if let Some(handover) = handover {

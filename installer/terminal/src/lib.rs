@@ -12,6 +12,7 @@
 pub mod bars;
 pub mod card;
 pub mod console;
+pub mod disks;
 pub mod face;
 pub mod matrix;
 pub mod memory;

@@ -185,6 +185,7 @@ mod tests {
                 service("scrolls", false, Some("since the year 400; nobody copies them")),
             ],
             digest: Digest::of("shelf"),
+            needs: Vec::new(),
         };
         let plan = Plan {
             format: FORMAT,

@@ -221,6 +221,7 @@ impl Progress {
             Outcome::Skipped { reason } => {
                 texts.push(self.inner(step, format!("skipped: {reason}")));
             }
+            Outcome::Held { reason } => texts.push(self.inner(step, format!("held: {reason}"))),
             Outcome::Failed { causes, hint } => {
                 let first = causes.first().map_or("", String::as_str);
                 texts.push(self.inner(step, format!("FAILED: {first}")));

@@ -74,6 +74,7 @@ fn outcome(outcome: &Outcome) -> (&'static str, Vec<String>) {
         Outcome::AlreadySo => ("already so", Vec::new()),
         Outcome::Warned { message } => ("warning", vec![message.clone()]),
         Outcome::Skipped { reason } => ("skipped", vec![reason.clone()]),
+        Outcome::Held { reason } => ("held", vec![reason.clone()]),
         Outcome::Failed { causes, hint } => {
             let mut lines = causes.clone();
             if !hint.is_empty() {

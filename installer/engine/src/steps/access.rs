@@ -12,7 +12,7 @@ use model::{
 use crate::{
     failure::{Result, Trouble},
     scene::{Progress, Scene},
-    steps::{Doing, Holding},
+    steps::{Doing, Holding, stack},
 };
 
 /// Seconds until every URL must answer: the proxy reads its configuration when containers start.
@@ -29,7 +29,8 @@ impl Doing for Access<'_> {
     fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
         let mut holding = Holding::default();
         let authority = scene.authority()?;
-        for probe in self.0 {
+        let held = held(scene)?;
+        for probe in self.0.iter().filter(|probe| !held.contains(&&*probe.service)) {
             if let Err(wrong) = ask(probe, authority.as_deref(), scene) {
                 holding.lacks(wrong);
             }
@@ -39,11 +40,13 @@ impl Doing for Access<'_> {
 
     fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
         let authority = scene.authority()?;
-        let total = self.0.len() as u64;
+        let held = held(scene)?;
+        let probes: Vec<_> = self.0.iter().filter(|p| !held.contains(&&*p.service)).collect();
+        let total = probes.len() as u64;
         let mut wrong = Vec::new();
         let all = scene.wait_until(WAIT, || {
             wrong.clear();
-            for (done, probe) in self.0.iter().enumerate() {
+            for (done, probe) in probes.iter().enumerate() {
                 progress.tell(done as u64, total, Unit::Items, probe.url.clone());
                 wrong.extend(ask(probe, authority.as_deref(), scene).err());
             }
@@ -57,6 +60,18 @@ impl Doing for Access<'_> {
             "`docker compose logs` in `/opt/stacks/core` shows what the proxy says",
         ))
     }
+}
+
+/// Services that wait for a volume: nobody answers for them.
+fn held<'a>(scene: &Scene<'a>) -> Result<Vec<&'a str>> {
+    let mut services = Vec::new();
+    for step in &scene.plan.steps {
+        let Action::Stack(wish) = &step.action else { continue };
+        if stack::Doer(wish).seen_held(scene)?.is_some() {
+            services.extend(wish.services.iter().map(|service| &*service.name));
+        }
+    }
+    Ok(services)
 }
 
 /// Asks; what is wrong with the answer, in one sentence.

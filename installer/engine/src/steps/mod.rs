@@ -15,7 +15,7 @@ mod networks;
 mod render;
 mod secrets;
 pub(crate) mod stack;
-mod storage;
+pub(crate) mod storage;
 
 use model::plan::Action;
 
@@ -31,6 +31,8 @@ pub(crate) struct Holding {
     pub missing: Vec<String>,
     /// What holds and should be known to the owner.
     pub warnings: Vec<String>,
+    /// It cannot be had without a volume that is not there: which, and why. Nothing of it runs.
+    pub held: Option<String>,
 }
 
 impl Holding {

@@ -4,7 +4,9 @@
 //! events, with a deadline for each service. Services that sleep until asked for are created and
 //! left alone.
 
+mod hold;
 mod setup;
+pub(crate) mod unit;
 mod wait;
 mod wake;
 
@@ -38,6 +40,11 @@ pub(crate) struct Doer<'a>(pub &'a StackWish);
 impl Doing for Doer<'_> {
     fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
         let mut holding = Holding::default();
+        if let Some(reason) = self.held(scene)? {
+            self.look_held(reason, scene, &mut holding)?;
+            return Ok(holding);
+        }
+        self.look_released(scene, &mut holding)?;
         let containers = wait::settled(self.0, scene)?;
         for service in &self.0.services {
             match containers.iter().find(|container| container.service == service.name) {
@@ -72,6 +79,10 @@ impl Doing for Doer<'_> {
     }
 
     fn apply(&self, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
+        if let Some(reason) = self.held(scene)? {
+            return self.hold(&reason, scene, progress);
+        }
+        self.release(scene)?;
         self.rejoin(scene, progress)?;
         let before = self.ids(scene)?;
         let mut told = wait::Told::default();

@@ -1,27 +1,34 @@
 //! Root grows to its disk; disks are formatted whose owner agreed to it; folders and mounts exist.
 
 mod crypttab;
-mod unit;
+mod missing;
+pub(crate) mod unit;
 
 use host::{Command, HostError, files, format, mount_point, root_disk, systemd};
-use model::plan::{FolderWish, MountWish, Storage};
+use model::plan::{Action, FolderWish, MountWish, Storage};
 
+use self::missing::Missing;
 use crate::{
     failure::{Context as _, Result, Trouble},
+    hold,
     scene::{Progress, Scene},
-    steps::{Doing, Holding, file_set},
+    state::Kept as _,
+    steps::{Doing, Holding, file_set, stack::unit as stack_unit},
 };
 
 pub(crate) struct Doer<'a>(pub &'a Storage);
 
 impl Doing for Doer<'_> {
     fn check(&self, scene: &Scene<'_>) -> Result<Vec<String>> {
-        for wish in self.0.formats() {
+        let missing = missing::of(self.0, scene)?;
+        for wish in self.there(&missing).filter_map(|mount| mount.format.as_ref()) {
             format::is_done(scene.host(), wish)?;
         }
-        crypttab::check(self.0, scene)?;
-        for mount in &self.0.mounts {
+        crypttab::check(self.there(&missing), scene)?;
+        for mount in self.there(&missing) {
             source_exists(mount, scene)?;
+        }
+        for mount in &self.0.mounts {
             mount_point::check(scene.host(), &mount.at)?;
         }
         Ok(Vec::new())
@@ -34,7 +41,8 @@ impl Doing for Doer<'_> {
                 "the root file system does not fill its disk".to_owned()
             });
         }
-        for wish in self.0.formats() {
+        let missing = missing::of(self.0, scene)?;
+        for wish in self.there(&missing).filter_map(|mount| mount.format.as_ref()) {
             let victim = wish.consent.victim();
             match format::is_done(scene.host(), wish) {
                 Ok(done) => holding.need(done, || format!("{victim} is not formatted yet")),
@@ -42,7 +50,7 @@ impl Doing for Doer<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        for folder in self.folders_before(true).chain(self.folders_before(false)) {
+        for folder in self.folders_before(true).chain(self.folders_inside(&missing)) {
             let path = scene.host().path(&folder.path);
             let good = files::folder_is(path, folder.mode, folder.owner)?;
             holding.need(good, || format!("the folder `{}` is not as planned", folder.path));
@@ -54,8 +62,23 @@ impl Doing for Doer<'_> {
             }
             let unit = unit::to_start(mount);
             holding.need(scene.enabled(&unit)?, || format!("{unit} is not enabled"));
-            holding.need(scene.active(&unit)?, || format!("`{}` is not mounted", mount.at));
+            match missing.get(mount.at.as_str()) {
+                None => {
+                    let active = scene.active(&unit)?;
+                    holding.need(active, || format!("`{}` is not mounted", mount.at));
+                    if let Some(other) = hold::foreign(mount, scene.host())? {
+                        holding.lacks(other);
+                    }
+                }
+                // systemd is still waiting for it.
+                Some(_) if missing::is_coming(&unit, scene)? => {
+                    holding.lacks(format!("`{}` is not mounted yet", mount.at));
+                }
+                Some(why) => holding.warn(format!("{why}; what needs it waits for it")),
+            }
         }
+        let known = missing::known(self.there(&missing), scene)?;
+        holding.need(known.is_none(), || "it is not noted which disks were mounted".to_owned());
         crypttab::look(self.0, scene, &mut holding)?;
         for unit in self.stale_units(scene)? {
             holding.lacks(format!("{unit} of an earlier plan is there"));
@@ -84,7 +107,8 @@ impl Doing for Doer<'_> {
             }
             files::remove(scene.host().path(path))?;
         }
-        for wish in self.0.formats() {
+        let missing = missing::of(self.0, scene)?;
+        for wish in self.there(&missing).filter_map(|mount| mount.format.as_ref()) {
             match format::format(scene.host(), wish, &mut |note| progress.note(note)) {
                 // It says itself what is in the way, and the way out.
                 Err(HostError::Refused { what, hint }) => return Err(Trouble::new(what, hint)),
@@ -98,25 +122,49 @@ impl Doing for Doer<'_> {
             files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
         }
         let mut changed = crypttab::write(self.0, scene)?;
-        for file in self.0.mounts.iter().flat_map(unit::files) {
-            changed |= file_set::ensure(&file, scene)?;
+        let mut rewritten = Vec::new();
+        for mount in &self.0.mounts {
+            for file in unit::files(mount) {
+                if file_set::ensure(&file, scene)? {
+                    rewritten.push(&mount.at);
+                    changed = true;
+                }
+            }
         }
         if changed {
             systemd::daemon_reload(scene.host().runner.as_ref())?;
         }
-        crypttab::unlock(self.0, scene)?;
+        crypttab::unlock(self.there(&missing), scene)?;
+        let runner = scene.host().runner.as_ref();
         for mount in &self.0.mounts {
             let unit = unit::to_start(mount);
-            progress.note(format!("mounting {}", mount.at));
             mount_point::close(scene.host(), &mount.at)?;
-            scene.enable(&unit)?;
-            systemd::start(scene.host().runner.as_ref(), &unit).because(
+            // Other mounts may want it now.
+            match rewritten.contains(&&mount.at) {
+                true => systemd::reenable(runner, &unit)?,
+                false => scene.enable(&unit)?,
+            }
+            if missing.contains_key(mount.at.as_str()) {
+                missing::wait(&unit, scene)?;
+                continue;
+            }
+            progress.note(format!("mounting {}", mount.at));
+            if let Some(other) = hold::foreign(mount, scene.host())? {
+                systemd::stop(runner, &unit).because(
+                    format!("{other}, and it cannot be unmounted"),
+                    "stop what uses it and run `homelab apply` again",
+                )?;
+            }
+            systemd::start(runner, &unit).because(
                 format!("{} cannot be mounted at `{}`", mount.what, mount.at),
                 format!("`systemctl status {unit}` shows why"),
             )?;
         }
+        if let Some(known) = missing::known(self.there(&missing), scene)? {
+            known.save(scene.host())?;
+        }
         // Folders on a mounted disk can only be made, and given away, when it is mounted.
-        for folder in self.folders_before(false) {
+        for folder in self.folders_inside(&missing) {
             files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
         }
         Ok(())
@@ -124,35 +172,53 @@ impl Doing for Doer<'_> {
 }
 
 impl Doer<'_> {
+    /// Mounts whose volume is there, or was never there and is waited for in vain.
+    fn there<'b>(&'b self, missing: &'b Missing<'_>) -> impl Iterator<Item = &'b MountWish> {
+        self.0.mounts.iter().filter(|mount| !missing.contains_key(mount.at.as_str()))
+    }
+
     /// Folders that do (`true`) or do not lie outside every mount.
     fn folders_before(&self, outside: bool) -> impl Iterator<Item = &FolderWish> {
-        let inside = |folder: &&FolderWish| {
-            self.0.mounts.iter().any(|mount| {
-                folder.path == mount.at || folder.path.starts_with(&format!("{}/", mount.at))
-            })
-        };
+        let inside = |folder: &&FolderWish| self.0.mounts.iter().any(|m| is_in(folder, &m.at));
         self.0.folders.iter().filter(move |folder| inside(folder) != outside)
     }
 
-    /// Mount units of ours that no mount wants.
+    /// Folders on mounts that can be mounted.
+    fn folders_inside<'b>(
+        &'b self,
+        missing: &'b Missing<'_>,
+    ) -> impl Iterator<Item = &'b FolderWish> {
+        let to_be_seen = |folder: &&FolderWish| !missing.keys().any(|at| is_in(folder, at));
+        self.folders_before(false).filter(to_be_seen)
+    }
+
+    /// Units of ours that no mount, and no stack that needs one, wants.
     fn stale_units(&self, scene: &Scene<'_>) -> Result<Vec<String>> {
-        let wanted: Vec<String> =
+        let mut wanted: Vec<String> =
             self.0.mounts.iter().flat_map(unit::files).map(|file| file.path).collect();
+        wanted.extend(scene.plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Stack(stack) if !stack.needs.is_empty() => Some(stack_unit::path(&stack.name)),
+            _ => None,
+        }));
         let mut stale = Vec::new();
         for name in files::list(scene.host().path(unit::FOLDER))? {
             let path = format!("{}/{name}", unit::FOLDER);
             let mount = name.ends_with(".mount") || name.ends_with(".automount");
-            if mount && !wanted.contains(&path) {
+            if (mount || stack_unit::is_one(&name)) && !wanted.contains(&path) {
                 let text = scene.read(&path)?.unwrap_or_default();
                 if text.starts_with(unit::HEAD) {
                     stale.push(name);
                 }
             }
         }
-        // An automount starts its mount again, so it goes first.
-        stale.sort_by_key(|name| !name.ends_with(".automount"));
+        // A stack is stopped before its mounts go, and an automount starts its mount again.
+        stale.sort_by_key(|name| (!stack_unit::is_one(name), !name.ends_with(".automount")));
         Ok(stale)
     }
+}
+
+fn is_in(folder: &FolderWish, at: &str) -> bool {
+    folder.path.strip_prefix(at).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// A disk that is not plugged in is told before anything is changed.

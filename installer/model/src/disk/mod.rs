@@ -4,17 +4,24 @@
 //! [`Consent`], which names that very disk. What is made of it is a [`Format`], and the box writes
 //! down a [`Formatting`] before it begins.
 
+mod adding;
 mod consent;
 mod crypt;
 mod format;
+mod inventory;
 mod select;
+pub mod smart;
 #[cfg(test)]
 mod tests;
 
+pub use adding::mount_of;
 pub use consent::{Consent, Victim};
 pub use crypt::{Crypt, Unlock};
 pub use format::{Due, FileSystem, Format, Formatting, bears, gone};
-pub use select::{candidates, select, volume};
+pub use inventory::{Entry, Looked, inventory};
+pub use select::{candidates, is_absent, select, volume};
+
+pub use smart::Health;
 
 use crate::facts::{Disk, Volume};
 

@@ -1,6 +1,6 @@
 //! From a selector to the one disk that it means.
 
-use super::describe;
+use super::{bears, describe};
 use crate::{
     facts::{Disk, Facts, Volume},
     seed::{DiskSelector, rules::Refused},
@@ -28,6 +28,15 @@ pub fn select<'a>(selector: &DiskSelector, facts: &'a Facts) -> Result<&'a Disk,
         [] => Err(Refused::new(format!("no disk is `{selector}`"), candidates(facts))),
         _ => Err(several(selector, matching)),
     }
+}
+
+/// No disk of the machine is meant.
+pub fn is_absent(selector: &DiskSelector, facts: &Facts) -> bool {
+    !facts.disks.iter().any(|disk| match selector {
+        DiskSelector::Serial(serial) => disk.serial == *serial,
+        DiskSelector::ById(id) => disk.ids.contains(id),
+        DiskSelector::Uuid(uuid) => bears(disk, uuid),
+    })
 }
 
 /// The one file system with this UUID, and a disk that it lies on. A file system of several disks

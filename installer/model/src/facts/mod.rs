@@ -2,7 +2,7 @@
 
 pub mod lsblk;
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,10 @@ pub struct Facts {
     /// the others lie in [`crate::paths::ARTEFACTS`].
     #[serde(default)]
     pub own_artefacts: Vec<String>,
+    /// Disks that the box mounted before, by their selector in the seed, with the UUID that it found
+    /// there: one that is unplugged now does not keep the box from its plan.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub known: BTreeMap<String, String>,
 }
 
 impl Facts {
@@ -58,6 +62,7 @@ impl Facts {
             tunnel_device: true,
             artefacts: Vec::new(),
             own_artefacts: Vec::new(),
+            known: BTreeMap::new(),
         }
     }
 

@@ -155,6 +155,11 @@ impl Storage {
     pub fn formats(&self) -> impl Iterator<Item = &Format> {
         self.mounts.iter().filter_map(|mount| mount.format.as_ref())
     }
+
+    /// The mount at a place.
+    pub fn mount(&self, at: &str) -> Option<&MountWish> {
+        self.mounts.iter().find(|mount| mount.at == at)
+    }
 }
 
 /// One mount, as systemd mount unit settings.
@@ -182,6 +187,27 @@ pub struct MountWish {
     /// Mount points without which this one is not mounted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// The disk that it lies on, as the seed selects it; none: it is no disk of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
+}
+
+impl MountWish {
+    /// The UUID by which the volume is known: of the file system, or of the container around it.
+    pub fn uuid(&self) -> Option<&str> {
+        match &self.crypt {
+            Some(crypt) => Some(&crypt.uuid),
+            None => self.what.strip_prefix("UUID="),
+        }
+    }
+
+    /// The device that is mounted, if it is one of the box.
+    pub fn device(&self) -> Option<String> {
+        match &self.crypt {
+            Some(crypt) => Some(crypt.device()),
+            None => self.uuid().map(|uuid| format!("/dev/disk/by-uuid/{uuid}")),
+        }
+    }
 }
 
 /// See [`Action::Firewall`].
@@ -353,6 +379,9 @@ pub struct StackWish {
     pub services: Vec<ServiceWish>,
     /// Digest of everything rendered for it: containers are looked at anew when it changes.
     pub digest: Digest,
+    /// Mount points of [`Storage::mounts`] without which it does not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
 }
 
 /// One service of a stack.

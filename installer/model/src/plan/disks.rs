@@ -78,7 +78,7 @@ impl<'a> Disks<'a> {
                 }
             };
             match self.found(at, &label, member, wanted) {
-                Ok(found) => mounts.push(wish(place, wanted, found)),
+                Ok(found) => mounts.push(wish(place, &member.selector, wanted, found)),
                 Err(refused) => {
                     problems.push(None, format!("`{at}`: {}", refused.what), refused.hint);
                 }
@@ -98,6 +98,12 @@ impl<'a> Disks<'a> {
         wanted: Wanted,
     ) -> Result<Found, Refused> {
         let selector = &member.selector;
+        if disk::is_absent(selector, self.facts) {
+            if let Some(uuid) = self.facts.known.get(&selector.to_string()) {
+                // It was mounted here before, so it is waited for; all else goes on without it.
+                return Ok(Found { uuid: uuid.clone(), format: None });
+            }
+        }
         let disk = disk::select(selector, self.facts)?;
         if let Some((_, by)) = self.formatted.iter().find(|(name, _)| *name == disk.name) {
             let what = format!("`{selector}` is the disk that is formatted for `{by}`");
@@ -138,7 +144,7 @@ impl<'a> Disks<'a> {
     }
 }
 
-fn wish(at: String, wanted: Wanted, found: Found) -> MountWish {
+fn wish(at: String, disk: &DiskSelector, wanted: Wanted, found: Found) -> MountWish {
     let crypt = wanted.unlock.map(|unlock| Crypt { uuid: found.uuid.clone(), unlock });
     MountWish {
         at,
@@ -151,6 +157,7 @@ fn wish(at: String, wanted: Wanted, found: Found) -> MountWish {
         options: OPTIONS.to_owned(),
         format: found.format,
         crypt,
+        disk: Some(disk.to_string()),
         ..MountWish::default()
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn storage(deployment: &Deployment<'_>, problems: &mut Problems) -> S
                 options: "bind".to_owned(),
                 automount: false,
                 credentials: None,
+                requires: vec![mount.at.clone()],
                 ..MountWish::default()
             });
         }

@@ -3,7 +3,8 @@
 use serde_yaml_ng::{Mapping, Value};
 
 use super::{
-    CONFIGURATION_LABEL, Deployment, PROXY_NETWORK, SHARED_NETWORKS, files::Made, labels, variables,
+    CONFIGURATION_LABEL, Deployment, PROXY_NETWORK, SHARED_NETWORKS, files::Made, labels, needs,
+    variables, volume_mark,
 };
 use crate::{
     catalogue::{Service, Stack, wish::Condition},
@@ -13,6 +14,9 @@ use crate::{
 
 /// Where a service goes that shares no VPN's network.
 const DETACHED_NETWORK: &str = "media-network";
+
+/// Where a container sees the mark of its stack's volumes.
+const VOLUME_MARK: &str = "/.homelab-volumes";
 
 /// The rendered text.
 pub(super) fn compose(
@@ -30,6 +34,12 @@ pub(super) fn compose(
             (Value::from(service.name.clone()), Value::Mapping(value))
         })
         .collect();
+    let mut rendered = rendered;
+    if !needs::of(deployment, services).is_empty() {
+        rendered.values_mut().filter_map(Value::as_mapping_mut).for_each(|service| {
+            bind(service, volume_mark(&stack.name), VOLUME_MARK.to_owned());
+        });
+    }
     let networks = networks(stack, &rendered);
     root.insert("services".into(), Value::Mapping(rendered));
     for (key, value) in &stack.compose {
@@ -95,14 +105,7 @@ fn render_service(
     secrets(service, made, &mut compose);
     for mount in &service.wish.artefacts {
         if let Some(source) = deployment.artefact(&mount.name) {
-            let bind = map([
-                ("type", "bind".into()),
-                ("source", source.into()),
-                ("target", mount.at.clone().into()),
-                ("read_only", true.into()),
-                ("bind", map([("create_host_path", false.into())])),
-            ]);
-            push(&mut compose, "volumes", bind);
+            bind(&mut compose, source, mount.at.clone());
         }
     }
     let mut all = existing_labels(&compose);
@@ -276,6 +279,18 @@ fn existing_labels(compose: &Mapping) -> Mapping {
             .collect(),
         _ => Mapping::new(),
     }
+}
+
+/// Something of the box that must be there, to be read.
+fn bind(compose: &mut Mapping, source: String, target: String) {
+    let bind = map([
+        ("type", "bind".into()),
+        ("source", source.into()),
+        ("target", target.into()),
+        ("read_only", true.into()),
+        ("bind", map([("create_host_path", false.into())])),
+    ]);
+    push(compose, "volumes", bind);
 }
 
 fn push(compose: &mut Mapping, key: &str, value: Value) {

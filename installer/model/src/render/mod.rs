@@ -16,6 +16,7 @@ mod context;
 mod files;
 mod labels;
 mod login;
+mod needs;
 pub mod pages;
 pub(crate) mod schedule;
 pub mod variables;
@@ -202,6 +203,11 @@ impl<'a> Deployment<'a> {
     }
 }
 
+/// The file that is there as long as a stack has its volumes; see [`paths::VOLUMES`].
+pub fn volume_mark(stack: &str) -> String {
+    format!("{}/{stack}", paths::VOLUMES)
+}
+
 /// Folder of a stack on the box.
 pub fn stack_folder(name: &str) -> String {
     format!("{}/{name}", paths::STACKS)
@@ -265,6 +271,7 @@ pub fn render(deployment: &Deployment<'_>) -> Result<Rendered, RenderError> {
             folder: at,
             services: wishes,
             digest: Digest::of(listing),
+            needs: needs::of(deployment, services),
         });
     }
     rendered.folders.dedup_by(|a, b| a.path == b.path);

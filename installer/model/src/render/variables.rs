@@ -31,8 +31,11 @@ pub const NAMES: [&str; 15] = [
 static PLAIN: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}").ok());
 
+/// Names with their values.
+pub(super) type Values = BTreeMap<&'static str, String>;
+
 /// The values for one box.
-pub(super) fn values(deployment: &Deployment<'_>) -> BTreeMap<&'static str, String> {
+pub(super) fn values(deployment: &Deployment<'_>) -> Values {
     let seed = deployment.seed;
     let domain = &seed.domain.name;
     let vpn = seed.vpn.as_ref();
@@ -71,7 +74,7 @@ pub fn used(text: &str) -> Vec<String> {
 }
 
 /// Puts the values in place of the variables, in all texts below `value`.
-pub(super) fn fill(value: &mut Value, values: &BTreeMap<&'static str, String>) {
+pub(super) fn fill(value: &mut Value, values: &Values) {
     match value {
         Value::String(text) => {
             if let Some(pattern) = PLAIN.as_ref() {

@@ -35,7 +35,7 @@ pub use redact::redact;
 pub use schema::schema;
 pub use types::*;
 pub use warnings::warnings;
-pub use write::write;
+pub use write::{mount_text, write};
 
 /// `host[:port]` of a registry, as `[images] mirror` takes it.
 ///

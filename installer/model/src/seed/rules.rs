@@ -98,7 +98,7 @@ fn secret(text: &str) -> Result<(), Refused> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn selector(text: &str) -> Result<DiskSelector, Refused> {
+pub fn selector(text: &str) -> Result<DiskSelector, Refused> {
     Ok(shape::selector(text)?)
 }
 

@@ -6,8 +6,8 @@
 use toml::Value;
 
 use super::{
-    AdminPassword, Certificate, ImageSource, InterfaceMatch, MountSource, SCHEMA, SecretSource,
-    Seed, VpnProtocol,
+    AdminPassword, Certificate, ImageSource, InterfaceMatch, Mount, MountSource, SCHEMA,
+    SecretSource, Seed, VpnProtocol,
 };
 use crate::{Secret, secret::SecretRef};
 
@@ -47,7 +47,12 @@ pub fn write(
     }
     domain(&mut text, seed, &mut next);
     network(&mut text, seed);
-    storage(&mut text, seed, &mut next);
+    storage(&mut text, &seed.mounts, &mut next);
+    if let Some(install) = &seed.install {
+        text.header("install");
+        text.key("disk", install.disk.to_string());
+        text.key("wipe", &install.wipe);
+    }
     if let Some(vpn) = &seed.vpn {
         text.header("vpn");
         text.key("provider", &vpn.provider);
@@ -116,8 +121,15 @@ fn network(text: &mut Text, seed: &Seed) {
     }
 }
 
-fn storage(text: &mut Text, seed: &Seed, next: &mut impl FnMut() -> SecretSource) {
-    for mount in &seed.mounts {
+/// The table of one mount, as it can be put at the end of a seed. A password is asked for.
+pub fn mount_text(mount: &Mount) -> String {
+    let mut text = Text::default();
+    storage(&mut text, std::slice::from_ref(mount), &mut || SecretSource::Ask);
+    text.0.trim_start().to_owned()
+}
+
+fn storage(text: &mut Text, mounts: &[Mount], next: &mut impl FnMut() -> SecretSource) {
+    for mount in mounts {
         text.tables("storage.mount");
         text.key("at", &mount.at);
         if !mount.holds.is_empty() {
@@ -159,11 +171,6 @@ fn storage(text: &mut Text, seed: &Seed, next: &mut impl FnMut() -> SecretSource
                 }
             }
         }
-    }
-    if let Some(install) = &seed.install {
-        text.header("install");
-        text.key("disk", install.disk.to_string());
-        text.key("wipe", &install.wipe);
     }
 }
 

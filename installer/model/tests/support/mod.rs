@@ -115,6 +115,7 @@ pub fn facts() -> Facts {
         tunnel_device: true,
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),
+        known: Default::default(),
     }
 }
 

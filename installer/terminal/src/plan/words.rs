@@ -274,6 +274,7 @@ mod tests {
             folder: "/opt/stacks/core".into(),
             services: vec![service("traefik"), service("authelia")],
             digest: Digest::of("d"),
+            needs: Vec::new(),
         };
         let handover = Handover {
             links: [].into(),

@@ -3,7 +3,7 @@
 use host::{Command, crypt, files};
 use model::{
     disk::{Crypt, Unlock},
-    plan::Storage,
+    plan::{MountWish, Storage},
 };
 
 use super::unit;
@@ -18,8 +18,11 @@ const PATH: &str = "/etc/crypttab";
 const MARK: &str = "# Written by homelab.";
 
 /// A disk that cannot be unlocked is told before anything is changed.
-pub(super) fn check(storage: &Storage, scene: &Scene<'_>) -> Result<()> {
-    for mount in &storage.mounts {
+pub(super) fn check<'a>(
+    mounts: impl Iterator<Item = &'a MountWish>,
+    scene: &Scene<'_>,
+) -> Result<()> {
+    for mount in mounts {
         let Some(crypt) = &mount.crypt else { continue };
         let there = |path: &str| scene.host().path(path).exists();
         if crypt.unlock == Unlock::Tpm2 && !there(crypt::TPM) {
@@ -76,7 +79,7 @@ pub(super) fn write(storage: &Storage, scene: &Scene<'_>) -> Result<bool> {
     let before = scene.read(PATH)?.unwrap_or_default();
     for name in ours(&before) {
         if storage.crypts().all(|crypt| crypt.name() != name) {
-            let unit = unit_of(name);
+            let unit = unit::of_crypt(name);
             scene.run(Command::new("systemctl").args(["stop", &unit])).because(
                 format!("{unit} of an earlier plan cannot be locked"),
                 "stop what uses it and run `homelab apply` again",
@@ -92,19 +95,19 @@ pub(super) fn write(storage: &Storage, scene: &Scene<'_>) -> Result<bool> {
 }
 
 /// The content of every disk is to be seen, by the very way that each start takes.
-pub(super) fn unlock(storage: &Storage, scene: &Scene<'_>) -> Result<()> {
-    for crypt in storage.crypts().filter(|crypt| !crypt::is_unlocked(scene.host(), crypt)) {
-        let unit = unit_of(&crypt.name());
+pub(super) fn unlock<'a>(
+    mounts: impl Iterator<Item = &'a MountWish>,
+    scene: &Scene<'_>,
+) -> Result<()> {
+    let crypts = mounts.filter_map(|mount| mount.crypt.as_ref());
+    for crypt in crypts.filter(|crypt| !crypt::is_unlocked(scene.host(), crypt)) {
+        let unit = unit::of_crypt(&crypt.name());
         host::systemd::start(scene.host().runner.as_ref(), &unit).because(
             format!("the disk {} cannot be unlocked", crypt.uuid),
             format!("`systemctl status '{unit}'` shows why"),
         )?;
     }
     Ok(())
-}
-
-fn unit_of(name: &str) -> String {
-    format!("systemd-cryptsetup@{}.service", unit::escape_path(name))
 }
 
 /// Names in the lines below our mark.
@@ -133,8 +136,6 @@ fn merged(before: &str, storage: &Storage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::plan::MountWish;
-
     use super::*;
 
     fn storage(uuids: &[&str]) -> Storage {

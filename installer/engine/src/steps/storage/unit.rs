@@ -1,43 +1,58 @@
 //! systemd mount units as text.
 
+use host::systemd::escape_path;
 use model::plan::{FileWish, MountWish};
 
 /// Where they lie.
-pub(super) const FOLDER: &str = "/etc/systemd/system";
+pub(crate) const FOLDER: &str = "/etc/systemd/system";
 /// How each begins, to know ours again.
-pub(super) const HEAD: &str = "# Written by homelab.\n";
+pub(crate) const HEAD: &str = "# Written by homelab.\n";
 /// How long a boot waits for a disk that does not come.
 const DISK_SECONDS: u32 = 30;
 /// How long for one that must also be unlocked.
 const CRYPT_SECONDS: u32 = 60;
 
-/// All files of a mount: its unit, an automount if it is mounted on first use, how long its
-/// device is waited for, and its credentials.
-pub(super) fn files(mount: &MountWish) -> Vec<FileWish> {
+/// All files of a mount: its unit, an automount if it is mounted on first use, what is said of its
+/// device, and its credentials.
+pub(crate) fn files(mount: &MountWish) -> Vec<FileWish> {
     let name = escape_path(&mount.at);
     let mut files = vec![file(format!("{FOLDER}/{name}.mount"), mount_unit(mount))];
     if mount.automount {
         files.push(file(format!("{FOLDER}/{name}.automount"), automount_unit(mount)));
     }
-    let device = match (&mount.crypt, mount.what.strip_prefix("UUID=")) {
-        (Some(crypt), _) => Some((crypt.device(), CRYPT_SECONDS)),
-        (None, Some(uuid)) => Some((format!("/dev/disk/by-uuid/{uuid}"), DISK_SECONDS)),
-        (None, None) => None,
-    };
-    if let Some((device, seconds)) = device {
-        files.push(file(
-            format!("{FOLDER}/{}.device.d/50-homelab.conf", escape_path(&device)),
-            format!("{HEAD}[Unit]\nJobRunningTimeoutSec={seconds}\n"),
-        ));
-    }
+    files.extend(devices(mount));
     files.extend(mount.credentials.clone());
     files
+}
+
+/// What is said of the devices of a disk: how long each is waited for, and that the disk is mounted
+/// again when it is back.
+fn devices(mount: &MountWish) -> Vec<FileWish> {
+    let (Some(uuid), Some(device)) = (mount.uuid(), mount.device()) else { return Vec::new() };
+    let drop_in = |device: &str, settings: String| {
+        let path = format!("{FOLDER}/{}.device.d/50-homelab.conf", escape_path(device));
+        file(path, format!("{HEAD}[Unit]\n{settings}"))
+    };
+    let disk = format!("/dev/disk/by-uuid/{uuid}");
+    let again = format!("Wants=homelab-remount@{}.service\n", escape_path(&mount.at));
+    match mount.crypt.is_some() {
+        false => vec![drop_in(&disk, format!("JobRunningTimeoutSec={DISK_SECONDS}\n{again}"))],
+        true => vec![
+            drop_in(&device, format!("JobRunningTimeoutSec={CRYPT_SECONDS}\n")),
+            drop_in(&disk, again),
+        ],
+    }
 }
 
 /// The unit that is enabled and started.
 pub(super) fn to_start(mount: &MountWish) -> String {
     let kind = if mount.automount { "automount" } else { "mount" };
     format!("{}.{kind}", escape_path(&mount.at))
+}
+
+/// The unit that unlocks a container.
+pub(super) fn of_crypt(name: &str) -> String {
+    format!("systemd-cryptsetup@{}.service", escape_path(name))
 }
 
 /// Where a unit mounts.
@@ -57,11 +72,19 @@ fn mount_unit(mount: &MountWish) -> String {
         options.push("nofail");
     }
     // systemd orders network file systems after the network by their type.
-    let install = if mount.automount { "" } else { "\n[Install]\nWantedBy=multi-user.target\n" };
-    let requires = match mount.requires.is_empty() {
+    let install = match mount.automount {
+        true => String::new(),
+        false => format!("\n[Install]\nWantedBy={}\n", wanted_by(mount).join(" ")),
+    };
+    let mut requires = match mount.requires.is_empty() {
         true => String::new(),
         false => format!("RequiresMountsFor={}\n", mount.requires.join(" ")),
     };
+    if let Some(crypt) = &mount.crypt {
+        // A disk that is pulled out is unmounted before its container is locked.
+        let unit = of_crypt(&crypt.name());
+        requires += &format!("BindsTo={unit}\nAfter={unit}\n");
+    }
     format!(
         "{HEAD}[Unit]\nDescription=Homelab: {}\n{requires}\n\
          [Mount]\nWhat={}\nWhere={}\nType={}\nOptions={}\nTimeoutSec=60\n{install}",
@@ -73,29 +96,19 @@ fn mount_unit(mount: &MountWish) -> String {
     )
 }
 
+/// A start of the box, and the mounts that this one stands on, when they are back.
+fn wanted_by(mount: &MountWish) -> Vec<String> {
+    let mut by = vec!["multi-user.target".to_owned()];
+    by.extend(mount.requires.iter().map(|at| format!("{}.mount", escape_path(at))));
+    by
+}
+
 fn automount_unit(mount: &MountWish) -> String {
     format!(
         "{HEAD}[Unit]\nDescription=Homelab: {0}, mounted on first use\n\n\
          [Automount]\nWhere={0}\n\n[Install]\nWantedBy=multi-user.target\n",
         mount.at
     )
-}
-
-/// As `systemd-escape --path` does.
-pub(super) fn escape_path(path: &str) -> String {
-    let mut escaped = String::new();
-    let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
-    for (index, byte) in words.join("/").bytes().enumerate() {
-        match byte {
-            b'/' => escaped.push('-'),
-            b'.' if index == 0 => escaped.push_str("\\x2e"),
-            b':' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                escaped.push(char::from(byte));
-            }
-            other => escaped.push_str(&format!("\\x{other:02x}")),
-        }
-    }
-    if escaped.is_empty() { "-".to_owned() } else { escaped }
 }
 
 #[cfg(test)]
@@ -117,19 +130,6 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_escaped_as_systemd_does() {
-        // From `systemd-escape --path`.
-        for (path, name) in [
-            ("/mnt/media", "mnt-media"),
-            ("/", "-"),
-            ("/dev/disk/by-uuid/0b1e-99", "dev-disk-by\\x2duuid-0b1e\\x2d99"),
-            ("/.hidden/a b", "\\x2ehidden-a\\x20b"),
-        ] {
-            assert_eq!(escape_path(path), name, "{path}");
-        }
-    }
-
-    #[test]
     fn a_local_disk() {
         let files = files(&local());
         assert_eq!(to_start(&local()), "mnt-media.mount");
@@ -144,6 +144,11 @@ mod tests {
             files[1].path,
             "/etc/systemd/system/dev-disk-by\\x2duuid-0b1e\\x2d99.device.d/50-homelab.conf"
         );
+        assert_eq!(
+            files[1].text,
+            "# Written by homelab.\n[Unit]\nJobRunningTimeoutSec=30\n\
+             Wants=homelab-remount@mnt-media.service\n"
+        );
         assert_eq!(files.len(), 2);
     }
 
@@ -152,12 +157,24 @@ mod tests {
         let crypt = Crypt { uuid: "0b1e".into(), unlock: Unlock::Key };
         let mount = MountWish { what: crypt.device(), crypt: Some(crypt), ..local() };
         let files = files(&mount);
-        assert!(files[0].text.contains("\nWhat=/dev/mapper/luks-0b1e\n"));
+        assert_eq!(
+            files[0].text,
+            "# Written by homelab.\n[Unit]\nDescription=Homelab: /mnt/media\n\
+             BindsTo=systemd-cryptsetup@luks\\x2d0b1e.service\n\
+             After=systemd-cryptsetup@luks\\x2d0b1e.service\n\n\
+             [Mount]\nWhat=/dev/mapper/luks-0b1e\nWhere=/mnt/media\nType=ext4\n\
+             Options=noatime,nofail\nTimeoutSec=60\n\n[Install]\nWantedBy=multi-user.target\n"
+        );
         assert_eq!(
             files[1].path,
             "/etc/systemd/system/dev-mapper-luks\\x2d0b1e.device.d/50-homelab.conf"
         );
-        assert!(files[1].text.ends_with("JobRunningTimeoutSec=60\n"));
+        assert!(files[1].text.ends_with("[Unit]\nJobRunningTimeoutSec=60\n"));
+        assert_eq!(
+            files[2].path,
+            "/etc/systemd/system/dev-disk-by\\x2duuid-0b1e.device.d/50-homelab.conf"
+        );
+        assert!(files[2].text.ends_with("[Unit]\nWants=homelab-remount@mnt-media.service\n"));
     }
 
     #[test]
@@ -176,7 +193,8 @@ mod tests {
              RequiresMountsFor=/mnt/.disks/media-1 /mnt/.disks/media-2\n\n\
              [Mount]\nWhat=/mnt/.disks/media-1:/mnt/.disks/media-2\nWhere=/mnt/media\n\
              Type=fuse.mergerfs\nOptions=noatime\nTimeoutSec=60\n\n\
-             [Install]\nWantedBy=multi-user.target\n"
+             [Install]\nWantedBy=multi-user.target mnt-.disks-media\\x2d1.mount \
+             mnt-.disks-media\\x2d2.mount\n"
         );
     }
 

@@ -1,0 +1,112 @@
+//! What is done to single stacks of a plan, outside of a run.
+
+use std::collections::BTreeMap;
+
+use model::plan::{Action, Plan, StackWish, Step};
+
+use crate::{
+    Context, Sink,
+    failure::{Failure, Trouble},
+    scene::{Progress, Scene},
+    steps::{Doing as _, stack},
+};
+
+/// Carries out nothing but the step of one stack, if it does not hold: its volume is back. Why it
+/// is held, if it still is.
+///
+/// # Errors
+/// The plan has no such stack, or it cannot be brought up.
+pub fn start_stack(
+    plan: &Plan,
+    context: &Context,
+    name: &str,
+    sink: &mut dyn Sink,
+) -> Result<Option<String>, Failure> {
+    let scene = Scene::new(context, plan);
+    let found = stacks(plan).find(|(_, stack)| stack.name == name);
+    let (step, stack) = found.ok_or_else(|| {
+        let hint = "`homelab status` shows those that are";
+        Failure::Machine(Trouble::new(format!("no stack `{name}` is deployed"), hint))
+    })?;
+    let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+    let doing = stack::Doer(stack);
+    let before = doing.holds(&scene).map_err(failed)?;
+    if before.is_so() {
+        return Ok(before.held);
+    }
+    doing.apply(&scene, &mut Progress::new(&step.id, sink)).map_err(failed)?;
+    let after = doing.holds(&scene).map_err(failed)?;
+    if after.is_so() {
+        return Ok(after.held);
+    }
+    let trouble = format!("it was carried out, but still {}", after.missing.join("; "));
+    Err(failed(Trouble::new(trouble, "`homelab status` shows its services")))
+}
+
+/// The stacks of a plan that wait for a volume, with the reason. Changes nothing.
+///
+/// # Errors
+/// The mounts of the machine cannot be read.
+pub fn held(plan: &Plan, context: &Context) -> Result<BTreeMap<String, String>, Failure> {
+    let scene = Scene::new(context, plan);
+    let mut held = BTreeMap::new();
+    for (step, stack) in stacks(plan) {
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        if let Some(reason) = stack::Doer(stack).seen_held(&scene).map_err(failed)? {
+            held.insert(stack.name.clone(), reason);
+        }
+    }
+    Ok(held)
+}
+
+/// Has a service lost the network of the container that it uses? Changes nothing.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn is_astray(plan: &Plan, context: &Context) -> Result<bool, Failure> {
+    let scene = Scene::new(context, plan);
+    for (step, stack) in network_users(plan) {
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        if stack::Doer(stack).seen_held(&scene).map_err(failed)?.is_some() {
+            continue;
+        }
+        let containers = context.host.containers.project(&stack.name);
+        let containers = containers.map_err(|error| failed(error.into()))?;
+        if containers.iter().any(|container| container.astray) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The stacks of a plan, each with its step.
+fn stacks(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
+    plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Stack(stack) => Some((step, stack)),
+        _ => None,
+    })
+}
+
+/// Stacks with a service that uses another container's network.
+fn network_users(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
+    stacks(plan).filter(|(_, stack)| stack.services.iter().any(|s| s.network_of.is_some()))
+}
+
+/// Looks at the services that use another container's network, and makes those anew that have lost
+/// it; whether there were any.
+///
+/// # Errors
+/// The engine does not answer, or Compose cannot make them.
+pub fn rejoin(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Result<bool, Failure> {
+    let scene = Scene::new(context, plan);
+    let mut any = false;
+    for (step, stack) in network_users(plan) {
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        if stack::Doer(stack).seen_held(&scene).map_err(failed)?.is_some() {
+            continue;
+        }
+        let mut progress = Progress::new(&step.id, sink);
+        any |= stack::Doer(stack).rejoin(&scene, &mut progress).map_err(failed)?;
+    }
+    Ok(any)
+}
