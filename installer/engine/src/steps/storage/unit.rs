@@ -7,10 +7,11 @@ use model::plan::{FileWish, MountWish};
 pub(crate) const FOLDER: &str = "/etc/systemd/system";
 /// How each begins, to know ours again.
 pub(crate) const HEAD: &str = "# Written by homelab.\n";
-/// How long a boot waits for a disk that does not come.
-const DISK_SECONDS: u32 = 30;
+/// How long a disk may take to come, which is what systemd gives every device. Nothing but what needs the
+/// disk waits for it.
+const DISK_SECONDS: u32 = 90;
 /// How long for one that must also be unlocked.
-const CRYPT_SECONDS: u32 = 60;
+const CRYPT_SECONDS: u32 = 150;
 
 /// All files of a mount: its unit, an automount if it is mounted on first use, what is said of its
 /// device, and its credentials.
@@ -146,7 +147,7 @@ mod tests {
         );
         assert_eq!(
             files[1].text,
-            "# Written by homelab.\n[Unit]\nJobRunningTimeoutSec=30\n\
+            "# Written by homelab.\n[Unit]\nJobRunningTimeoutSec=90\n\
              Wants=homelab-remount@mnt-media.service\n"
         );
         assert_eq!(files.len(), 2);
@@ -169,7 +170,7 @@ mod tests {
             files[1].path,
             "/etc/systemd/system/dev-mapper-luks\\x2d0b1e.device.d/50-homelab.conf"
         );
-        assert!(files[1].text.ends_with("[Unit]\nJobRunningTimeoutSec=60\n"));
+        assert!(files[1].text.ends_with("[Unit]\nJobRunningTimeoutSec=150\n"));
         assert_eq!(
             files[2].path,
             "/etc/systemd/system/dev-disk-by\\x2duuid-0b1e.device.d/50-homelab.conf"
