@@ -9,7 +9,7 @@
 BUILD_PACKAGES := build-essential ca-certificates mmdebstrap debian-archive-keyring uidmap
 RUN_PACKAGES   := qemu-system-x86 qemu-utils ovmf
 TEST_PACKAGES  := $(RUN_PACKAGES) docker-registry dnsmasq-base nmap iproute2 openssh-client \
-                  util-linux e2fsprogs
+                  util-linux e2fsprogs xfsprogs btrfs-progs cryptsetup-bin
 
 newest = $$(ls -t build/homelab-*-amd64.raw | head -n 1)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)

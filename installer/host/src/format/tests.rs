@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::symlink,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -79,11 +79,16 @@ fn probe(device: &mut serde_json::Value) {
     }
 }
 
+/// One disk at a time: all of them have the same marks, so their file systems the same UUID, and
+/// `mkfs.btrfs` takes none that another device bears.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A machine with one data disk, on a loop device.
 struct Bench {
     folder: tempfile::TempDir,
     device: PathBuf,
     tools: Arc<Tools>,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Bench {
@@ -99,6 +104,7 @@ impl Bench {
                 })
                 .map(|name| format!("`{name}` is not installed here"))
         };
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("disk.img");
         File::create(&image).unwrap().set_len(SIZE).unwrap();
@@ -118,7 +124,7 @@ impl Bench {
                         cut: AtomicUsize::new(usize::MAX),
                         changed: AtomicUsize::new(0),
                     });
-                    return Some(Self { folder, device, tools });
+                    return Some(Self { folder, device, tools, _alone: alone });
                 }
                 Err(error) => format!("no loop devices ({error})"),
             },
