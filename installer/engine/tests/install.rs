@@ -113,7 +113,10 @@ fn what_is_not_what_was_agreed_to_is_refused_before_anything_is_written() {
             "`serial:BOX2` holds vfat uuid:12-34, and when it was agreed to format it, empty"
         ]
     );
-    assert_eq!(hint, "nothing was written; look at what is on it and run `homelab apply` again");
+    assert_eq!(
+        hint,
+        "nothing was written; look at what is on it and run `homelab apply --replace-plan`"
+    );
     assert!(bench.touched_nothing(), "{:?}", bench.fake.runner.commands());
 
     let bench = Bench::new(EMPTY);
