@@ -29,6 +29,7 @@ pub mod mount_point;
 pub mod network;
 pub mod one_time;
 pub mod password;
+mod patience;
 pub mod probe;
 pub mod public_keys;
 pub mod random;
