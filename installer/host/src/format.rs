@@ -10,7 +10,6 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use model::{
@@ -20,7 +19,7 @@ use model::{
 };
 use nix::{errno::Errno, fcntl::OFlag};
 
-use crate::{Command, Host, HostError, Result, crypt, disks, files, udev};
+use crate::{Command, Host, HostError, Result, crypt, disks, files, patience::patiently, udev};
 
 /// Types of the one partition: data of Linux, and the same in a LUKS container.
 const LINUX_DATA: &str = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
@@ -145,22 +144,6 @@ fn exclusive(host: &Host, disk: &Disk) -> Result<File> {
         },
         false => files::failed("open", &path)(error),
     })
-}
-
-/// Tries again for a second what is `busy`. Every process that is started inherits our exclusive
-/// hold for the moment before it becomes another program, whoever starts it and for whatever.
-fn patiently<T, E>(
-    host: &Host,
-    mut act: impl FnMut() -> Result<T, E>,
-    busy: impl Fn(&E) -> bool,
-) -> Result<T, E> {
-    for _ in 0..9 {
-        match act() {
-            Err(error) if busy(&error) => host.clock.sleep(Duration::from_millis(100)),
-            done => return done,
-        }
-    }
-    act()
 }
 
 fn device(name: &str) -> PathBuf {

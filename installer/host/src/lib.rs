@@ -30,6 +30,7 @@ pub mod mounted;
 pub mod network;
 pub mod one_time;
 pub mod password;
+mod patience;
 pub mod probe;
 pub mod public_keys;
 pub mod random;

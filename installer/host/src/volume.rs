@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Command, Host, HostError, Result, files, table::Extent};
+use crate::{Command, Host, HostError, Result, files, patience::patiently, table::Extent};
 
 /// Where file systems are mounted for a moment.
 const PLACE: &str = "/run/homelab/volume";
@@ -69,7 +69,9 @@ fn with(
     host.runner
         .run(&Command::new("mount").args(["-t", kind, "-o", options]).arg(device).arg(&folder))?;
     let worked = work(&folder);
-    let unmounted = host.runner.run(&Command::new("umount").arg(&folder));
+    let unmount = Command::new("umount").arg(&folder);
+    let unmounted =
+        patiently(host, || host.runner.run(&unmount), |error| error.tail.contains("busy"));
     worked?;
     unmounted.map(drop).map_err(HostError::from)
 }

@@ -12,7 +12,7 @@ use std::{
 use model::{GrubEnvironment, block_map::BLOCK, paths};
 
 use super::*;
-use crate::{fake, table::Extent, volume};
+use crate::{SystemClock, fake, table::Extent, volume};
 
 const MIB: u64 = 1 << 20;
 /// Number, start and length in MiB; the last one is root.
@@ -51,6 +51,7 @@ impl Bench {
         let host = Host {
             root: "/".into(),
             runner: Arc::new(fat::WithFat::default()),
+            clock: Arc::new(SystemClock),
             ..fake::host(folder.path()).host()
         };
         let bench = Self { folder, host };
