@@ -276,7 +276,7 @@ pub fn moved(disk: &Victim, now: bool) -> String {
     let model = if disk.model.trim().is_empty() { "disk" } else { disk.model.trim() };
     let disk = format!("{disk} ({model}, {})", size(disk.size));
     let mut card = Card::new(match now {
-        true => "homelab: the system is copied; pull out the stick",
+        true => "homelab: the system is copied; pull out the stick when it goes dark",
         false => "homelab: the system was copied before; pull out the stick",
     });
     card.gap();

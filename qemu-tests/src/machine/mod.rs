@@ -360,14 +360,6 @@ impl Machine {
         self.qmp.execute("device_add", device).map(drop)
     }
 
-    /// Pulls a disk out of a running machine, by its number.
-    ///
-    /// # Errors
-    /// QEMU refused.
-    pub fn pull_out(&mut self, index: usize) -> Result<()> {
-        self.qmp.execute("device_del", json!({"id": device_name(index)})).map(drop)
-    }
-
     /// Keeps RAM and disks of this moment under a name.
     ///
     /// # Errors
@@ -408,11 +400,6 @@ impl Machine {
     }
 }
 
-/// What a disk's device is called in QEMU.
-fn device_name(index: usize) -> String {
-    format!("unit{index}")
-}
-
 /// The command line of QEMU.
 fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
     let mut list = spec.firmware.arguments(&spec.folder)?;
@@ -437,7 +424,7 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
         ]);
         // The others come after it, in their order: what is pulled out leaves the next one.
         let boot = if index == spec.boot_from { 1 } else { index + 2 };
-        let device = format!("{},id={}", bus.device(), device_name(index));
+        let device = bus.device();
         add(&["-device", &format!("{device},drive=disk{index},serial={serial},bootindex={boot}")]);
     }
     let Port { tap, mac, .. } = &spec.port;

@@ -49,9 +49,13 @@ fn copies_itself(scene: &mut Scene<'_>, firmware: Firmware) -> Result<()> {
             _ => Ok(None),
         }
     })?;
-    machine.wait_for_line("pull out the stick", Patience::BOOT)?;
+    machine.wait_for_line("pull out the stick when it goes dark", Patience::BOOT)?;
+    // The firmware would choose the stick once more, as many do. It is pulled out when nothing runs.
+    machine.wait_for_line("reboot: Restarting system", Patience::BOOT)?;
+    let mut spec = machine.cut();
+    spec.disks.remove(0);
     scene.note("the stick is pulled out");
-    machine.pull_out(0)?;
+    let mut machine = Machine::start(spec)?;
     let verdict = until_finished(scene, &mut machine)?;
     ensure!(verdict == Verdict::Installed, "it ended with {verdict:?}");
     scene.installed = Some(Installed::reach(scene, machine, wish)?);

@@ -117,7 +117,7 @@ fn a_box_on_a_stick_says_how_it_gets_onto_a_disk() {
     assert_eq!(
         moved(&disk, true),
         "===============================================================================
- homelab: the system is copied; pull out the stick
+ homelab: the system is copied; pull out the stick when it goes dark
 
  Lies on        `serial:BOX2` (Samsung 980, 500 GB)
  Next           the machine starts again in a moment, from that disk, and goes
