@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use model::{Digest, report::Event};
 
 use crate::{
-    installed::{Installed, machine_for},
+    installed::{Installed, machine_for, until_finished},
     machine::{
         Machine, Patience,
         disk::{Bus, Disk},
@@ -135,7 +135,9 @@ pub fn starts_without_a_disk(scene: &mut Scene<'_>) -> Result<()> {
 /// When the disk is back, so is what was on it.
 pub fn disk_returns(scene: &mut Scene<'_>) -> Result<()> {
     let spec = scene.spec.take().context("the machine never went off")?;
-    let machine = Machine::start(spec)?;
+    let mut machine = Machine::start(spec)?;
+    // Its own look at the start is over, and so are the starts of its containers.
+    until_finished(scene, &mut machine)?;
     let wish = crate::seed::Wish { mounts: MOUNTS, ..scene.wish("box-disks") };
     let installed = Installed::reach(scene, machine, wish)?;
     let probe = installed.ssh.sudo("cat /mnt/media/probe")?;
