@@ -10,6 +10,9 @@ const MARK: &str = "/run/homelab/frozen";
 /// These programs answer at once; what is still to be written can take its time on a slow stick.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Programs of Debian's that write to the root file system by themselves.
+const CONTAINERS: &[&str] = &["docker.socket", "docker.service", "containerd.service"];
+
 /// A frozen file system: whoever writes to it waits, so nothing of ours may. Goes on when it is dropped.
 pub(super) struct Frozen<'a> {
     host: &'a Host,
@@ -22,6 +25,9 @@ impl<'a> Frozen<'a> {
     /// # Errors
     /// It cannot be frozen.
     pub(super) fn new(host: &'a Host, at: PathBuf) -> Result<Self> {
+        // What runs containers is only wanted on the disk that the system moves to. Here it writes as it
+        // starts, would wait, and be told off by systemd for taking too long.
+        let _ = host.runner.run(&stop(CONTAINERS));
         // The journal goes on in memory, so that whoever logs does not wait.
         let _ = host.runner.run(&journal("--relinquish-var"));
         files::ensure_folder(host.path("/run/homelab"), 0o755, (0, 0))?;
@@ -43,6 +49,10 @@ impl Drop for Frozen<'_> {
         let _ = files::remove(self.host.path(MARK));
         let _ = self.host.runner.run(&journal("--flush"));
     }
+}
+
+fn stop(units: &[&str]) -> Command {
+    Command::new("systemctl").arg("stop").args(units).timeout(PATIENCE)
 }
 
 fn journal(what: &str) -> Command {
