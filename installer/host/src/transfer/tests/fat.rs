@@ -1,5 +1,6 @@
 //! Mounts FAT where the kernel knows none: `mount -t vfat` puts the files into the folder, `umount`
-//! takes them back. Everything else is run as it is.
+//! takes them back. What would touch the services of this machine is left out, everything else is run as
+//! it is.
 
 use std::{
     collections::BTreeMap,
@@ -47,6 +48,8 @@ impl Runner for WithFat {
                 fs::remove_dir_all(&folder).unwrap();
                 Ok(Output::default())
             }
+            // The machine of whoever runs the tests keeps its journal and its containers.
+            ("systemctl" | "journalctl", _) => Ok(Output::default()),
             _ => SystemRunner.run(command),
         }
     }
