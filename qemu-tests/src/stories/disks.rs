@@ -167,8 +167,10 @@ pub fn two_alike_are_refused(scene: &mut Scene<'_>) -> Result<()> {
     ensure!(text.contains("`/mnt/media`: 2 disks are `serial:TWIN`"), "it says:\n{text}");
     let line = machine.wait_for_line("2 disks are `serial:TWIN`", Patience::BOOT)?;
     scene.note(&line);
+    let line = machine.wait_for_line("they are serial:TWIN", Patience::BOOT)?;
+    scene.note(&line);
     for bus in ["virtio", "sata"] {
-        scene.note(&machine.wait_for_line(bus, Patience::BOOT)?);
+        ensure!(line.contains(bus), "the {bus} disk is not named: {line}");
     }
     drop(machine.power_off()?);
     for (before, path) in before {
