@@ -81,6 +81,11 @@ impl Disk {
         Self { path, format: "raw", serial: serial.to_owned(), cache: "unsafe", bus }
     }
 
+    /// QEMU's name for it: that of its file without the ending.
+    pub fn name(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// The same disk with the guest's flushes kept.
     pub fn honest(self) -> Self {
         Self { cache: "writeback", ..self }

@@ -22,7 +22,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use model::{paths::EVENT_PORT_NAME, report::Event};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::{
     console::Watch,
@@ -343,21 +343,56 @@ impl Machine {
         fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
-    /// Plugs a stick into a running machine that has [`Extras::usb`].
+    /// Plugs a disk by USB into a running machine that has [`Extras::usb`].
     ///
     /// # Errors
     /// QEMU refused.
-    pub fn plug_in(&mut self, stick: &Path) -> Result<()> {
-        let drive = json!({
-            "node-name": "stick", "driver": "raw",
-            "file": {"driver": "file", "filename": stick},
-        });
-        self.qmp.execute("blockdev-add", drive)?;
+    pub fn plug_in(&mut self, disk: Disk) -> Result<()> {
+        self.qmp.monitor(&format!("drive_add 0 \"{}\"", drive(&disk)))?;
         let device = json!({
-            "driver": "usb-storage", "id": "stick", "bus": "usb.0", "drive": "stick",
-            "removable": true,
+            "driver": "usb-storage", "id": plug(&disk), "bus": "usb.0", "drive": disk.name(),
+            "removable": true, "serial": disk.serial,
         });
-        self.qmp.execute("device_add", device).map(drop)
+        self.qmp.execute("device_add", device)?;
+        self.spec.disks.push(disk);
+        Ok(())
+    }
+
+    /// Pulls a disk out of a running machine, and hands it back. One at PCI is given up by the guest
+    /// first.
+    ///
+    /// # Errors
+    /// There is no such disk, QEMU refused, or the guest does not give it up.
+    pub fn pull_out(&mut self, serial: &str) -> Result<Disk> {
+        let place = self.spec.disks.iter().position(|disk| disk.serial == serial);
+        let disk = self.spec.disks.remove(place.with_context(|| format!("no disk {serial}"))?);
+        self.qmp.execute("device_del", json!({"id": plug(&disk)}))?;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let drives = self.qmp.execute("query-block", json!({}))?;
+            let name = disk.name();
+            let there = |list: &Vec<_>| list.iter().any(|drive: &Value| drive["device"] == *name);
+            if !drives.as_array().is_some_and(there) {
+                return Ok(disk);
+            }
+            if Instant::now() > deadline {
+                bail!("the guest does not give up the disk {serial}");
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// From now on a disk takes no more than so many bytes a second.
+    ///
+    /// # Errors
+    /// QEMU refused.
+    pub fn slow_down(&mut self, serial: &str, bytes: u64) -> Result<()> {
+        let disk = self.spec.disks.iter().find(|disk| disk.serial == serial);
+        let id = plug(disk.with_context(|| format!("no disk {serial}"))?);
+        let limits = json!({
+            "id": id, "bps": 0, "bps_rd": 0, "bps_wr": bytes, "iops": 0, "iops_rd": 0, "iops_wr": 0,
+        });
+        self.qmp.execute("block_set_io_throttle", limits).map(drop)
     }
 
     /// Keeps RAM and disks of this moment under a name.
@@ -400,6 +435,17 @@ impl Machine {
     }
 }
 
+/// The host's side of a disk, for `-drive` and for `drive_add`.
+fn drive(disk: &Disk) -> String {
+    let (name, path, Disk { format, cache, .. }) = (disk.name(), disk.path.display(), disk);
+    format!("if=none,id={name},file={path},format={format},cache={cache}")
+}
+
+/// QEMU's name for the guest's side of a disk.
+fn plug(disk: &Disk) -> String {
+    format!("plug-{}", disk.name())
+}
+
 /// The command line of QEMU.
 fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
     let mut list = spec.firmware.arguments(&spec.folder)?;
@@ -414,18 +460,15 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
         add(&["-device", "qemu-xhci,id=usb"]);
     }
     for (index, disk) in spec.disks.iter().enumerate() {
-        let Disk { path, format, serial, cache, bus } = disk;
-        add(&[
-            "-drive",
-            &format!(
-                "if=none,id=disk{index},file={},format={format},cache={cache}",
-                path.display()
-            ),
-        ]);
+        add(&["-drive", &drive(disk)]);
         // The others come after it, in their order: what is pulled out leaves the next one.
         let boot = if index == spec.boot_from { 1 } else { index + 2 };
-        let device = bus.device();
-        add(&["-device", &format!("{device},drive=disk{index},serial={serial},bootindex={boot}")]);
+        let (device, plug, name, serial) =
+            (disk.bus.device(), plug(disk), disk.name(), &disk.serial);
+        add(&[
+            "-device",
+            &format!("{device},id={plug},drive={name},serial={serial},bootindex={boot}"),
+        ]);
     }
     let Port { tap, mac, .. } = &spec.port;
     add(&["-netdev", &format!("tap,id=net0,ifname={tap},script=no,downscript=no")]);

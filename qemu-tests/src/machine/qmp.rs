@@ -74,7 +74,8 @@ impl<S: Read + Write> Qmp<S> {
     pub fn monitor(&mut self, line: &str) -> Result<()> {
         let said = self.execute("human-monitor-command", json!({"command-line": line}))?;
         match said.as_str().unwrap_or_default().trim() {
-            "" => Ok(()),
+            // `drive_add` says the second.
+            "" | "OK" => Ok(()),
             words => bail!("QEMU monitor `{line}`: {words}"),
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Bytes of each disk.
-const SIZE: u64 = 1 << 30;
+pub(super) const SIZE: u64 = 1 << 30;
 /// The file that must survive.
 const KEPT: &str = "kept.bin";
 
@@ -32,12 +32,12 @@ const MOUNTS: &str = "[[storage.mount]]\nat = \"/mnt/media\"\ndisk = \"serial:BO
 const TWINS: &str = "[[storage.mount]]\nat = \"/mnt/media\"\ndisk = \"serial:TWIN\"\n\
     filesystem = \"ext4\"\nwipe = \"TWIN\"\n\n";
 
-fn file(scene: &Scene<'_>, name: &str) -> PathBuf {
+pub(super) fn file(scene: &Scene<'_>, name: &str) -> PathBuf {
     scene.folder.join(format!("{name}.raw"))
 }
 
 /// A disk with an ext4 file system that holds one file.
-fn with_data(scene: &Scene<'_>, name: &str) -> Result<PathBuf> {
+pub(super) fn with_data(scene: &Scene<'_>, name: &str) -> Result<PathBuf> {
     let (path, folder) = (file(scene, name), scene.folder.join(format!("{name}.files")));
     fs::create_dir(&folder)?;
     let bytes: Vec<u8> = (0..2_000_000_u32).flat_map(|n| n.wrapping_mul(n).to_le_bytes()).collect();
@@ -47,13 +47,13 @@ fn with_data(scene: &Scene<'_>, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn empty(scene: &Scene<'_>, name: &str) -> Result<PathBuf> {
+pub(super) fn empty(scene: &Scene<'_>, name: &str) -> Result<PathBuf> {
     let path = file(scene, name);
     File::create(&path)?.set_len(SIZE)?;
     Ok(path)
 }
 
-fn digest(path: &Path) -> Result<Digest> {
+pub(super) fn digest(path: &Path) -> Result<Digest> {
     fs::read(path).map(Digest::of).with_context(|| path.display().to_string())
 }
 

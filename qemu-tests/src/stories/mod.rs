@@ -5,9 +5,11 @@ mod disks;
 mod doors;
 mod everything;
 mod flash;
+mod formatting;
 mod identity;
 mod install;
 mod probe;
+mod pulled;
 mod repeat;
 mod secrets;
 mod simulate;
@@ -156,7 +158,8 @@ const SLOW: &[Story] = &[
         after: &[],
         stacks: &["core"],
         checks: &[
-            ("copies-itself", transfer::on_seabios),
+            ("the-power-goes-while-copying", transfer::is_cut),
+            ("copies-itself-after-the-cut", transfer::copies_itself_after_the_cut),
             ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
             ("every-step-is-good", install::every_step_is_good),
         ],
@@ -173,10 +176,49 @@ const SLOW: &[Story] = &[
         ],
     },
     Story {
+        name: "transfer.ovmf-secureboot",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("copies-itself", transfer::on_secure_boot),
+            ("secure-boot-is-enforced", install::secure_boot_is_enforced),
+            ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
+            ("the-firmware-knows-the-disk", transfer::firmware_knows_the_disk),
+            ("every-step-is-good", install::every_step_is_good),
+        ],
+    },
+    Story {
         name: "disks.alike",
         after: &[],
         stacks: &["core"],
         checks: &[("two-that-match-are-refused", disks::two_alike_are_refused)],
+    },
+    Story {
+        name: "disks.cut",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("the-power-goes-while-formatting", formatting::is_cut),
+            ("the-next-start-goes-on", formatting::goes_on),
+        ],
+    },
+    Story {
+        name: "disks.swapped",
+        after: &[],
+        stacks: &["core"],
+        checks: &[("another-disk-is-refused", formatting::another_disk_is_refused)],
+    },
+    Story {
+        name: "disks.pulled",
+        after: &[],
+        stacks: &["core", "backup"],
+        checks: &[
+            ("comes-up-unattended", pulled::comes_up),
+            ("its-stack-is-held", pulled::stack_is_held),
+            ("a-stranger-is-not-used", pulled::stranger_is_not_used),
+            ("its-stack-starts-again", pulled::starts_again),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+        ],
     },
     Story {
         name: "seed.simulate",

@@ -16,27 +16,71 @@ use crate::{
     seed::Wish,
 };
 
+/// Serial of the disk of the machine.
+const INNER: &str = "BOX-INNER";
+/// Bytes a second, so that there is a middle.
+const SLOW: u64 = 32 << 20;
+/// Bytes that are written last: with them the disk can be started from.
+const HEAD: u64 = 1 << 20;
 const INSTALL: &str = "[install]\ndisk = \"serial:BOX-INNER\"\nwipe = \"BOX-INNER\"\n\n";
 
-/// By BIOS.
-pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {
-    copies_itself(scene, Firmware::SeaBios)
+/// By BIOS. The first try loses its power.
+pub fn is_cut(scene: &mut Scene<'_>) -> Result<()> {
+    let mut machine = begins(scene, Firmware::SeaBios)?;
+    machine.slow_down(INNER, SLOW)?;
+    machine.wait("the middle of the copy", Patience::INSTALL, |event| match event {
+        Event::Progress { step, done, total, .. } if step.0 == "install" => {
+            Ok((*done > 0 && done < total).then_some(()))
+        }
+        Event::Finished { verdict } => bail!("it was over before its middle: {verdict:?}"),
+        event => {
+            tell(scene, event);
+            Ok(None)
+        }
+    })?;
+    let spec = machine.cut();
+    let inner = spec.disks.last().context("no inner disk")?;
+    scene.note("power cut while the system is copied");
+    let head = inner.read(0, HEAD)?;
+    ensure!(head.iter().all(|byte| *byte == 0), "half a system can be started");
+    scene.spec = Some(spec);
+    Ok(())
+}
+
+/// The stick begins again, and comes to its end.
+pub fn copies_itself_after_the_cut(scene: &mut Scene<'_>) -> Result<()> {
+    let machine = Machine::start(scene.spec.take().context("the power was never cut")?)?;
+    goes_on(scene, machine)
 }
 
 /// By UEFI.
 pub fn on_ovmf(scene: &mut Scene<'_>) -> Result<()> {
-    copies_itself(scene, Firmware::Ovmf)
+    let machine = begins(scene, Firmware::Ovmf)?;
+    goes_on(scene, machine)
 }
 
-/// The stick copies itself, somebody pulls it out, and the machine goes on from its own disk.
-fn copies_itself(scene: &mut Scene<'_>, firmware: Firmware) -> Result<()> {
-    let wish = Wish { mounts: INSTALL, ..scene.wish("box-moved") };
-    let mut spec = machine_for(scene, &wish, firmware)?;
+/// By UEFI with Secure Boot.
+pub fn on_secure_boot(scene: &mut Scene<'_>) -> Result<()> {
+    let machine = begins(scene, Firmware::OvmfSecureBoot)?;
+    goes_on(scene, machine)
+}
+
+fn wish(scene: &Scene<'_>) -> Wish {
+    Wish { mounts: INSTALL, ..scene.wish("box-moved") }
+}
+
+/// A machine with an empty disk, and the stick.
+fn begins(scene: &Scene<'_>, firmware: Firmware) -> Result<Machine> {
+    let mut spec = machine_for(scene, &wish(scene), firmware)?;
     spec.disks[0].bus = Bus::Usb;
     let inner = scene.folder.join("inner.raw");
     File::create(&inner)?.set_len(DISK_SIZE << 30)?;
-    spec.disks.push(Disk::raw(inner, "BOX-INNER", Bus::Nvme));
-    let mut machine = Machine::start(spec)?;
+    spec.disks.push(Disk::raw(inner, INNER, Bus::Nvme).honest());
+    Machine::start(spec)
+}
+
+/// The stick copies itself, somebody pulls it out, and the machine goes on from its own disk.
+fn goes_on(scene: &mut Scene<'_>, mut machine: Machine) -> Result<()> {
     machine.wait("the copy onto the inner disk", Patience::INSTALL, |event| {
         tell(scene, event);
         match event {
@@ -58,6 +102,7 @@ fn copies_itself(scene: &mut Scene<'_>, firmware: Firmware) -> Result<()> {
     let mut machine = Machine::start(spec)?;
     let verdict = until_finished(scene, &mut machine)?;
     ensure!(verdict == Verdict::Installed, "it ended with {verdict:?}");
+    let wish = wish(scene);
     scene.installed = Some(Installed::reach(scene, machine, wish)?);
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::{
     installed::{DISK_SIZE, MEMORY},
     machine::{
         Extras, Machine, Patience, Spec,
-        disk::{Disk, fat_file, stick},
+        disk::{Bus, Disk, fat_file, stick},
         firmware::Firmware,
     },
     scene::Scene,
@@ -35,7 +35,7 @@ pub fn a_stick_is_taken(scene: &mut Scene<'_>) -> Result<()> {
     let path = scene.folder.join("stick.raw");
     let seed = scene.wish("box-stick").text();
     stick(&path, *b"HOMELABSEED", partition::SEED_FILE, &seed)?;
-    machine.plug_in(&path)?;
+    machine.plug_in(Disk::raw(path, "STICK", Bus::Usb))?;
     let source = begun(&mut machine)?;
     ensure!(source.starts_with("the removable volume sd"), "it came from {source}");
     drop(machine.cut());

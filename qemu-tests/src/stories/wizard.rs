@@ -20,7 +20,7 @@ use crate::{
     installed::{DISK_SIZE, Installed, MEMORY, until_finished},
     machine::{
         Extras, Machine, Patience, Spec,
-        disk::{Disk, stick},
+        disk::{Bus, Disk, stick},
         firmware::Firmware,
     },
     scene::{Scene, copy_sparse},
@@ -102,10 +102,17 @@ pub fn begins_at_the_screen(scene: &mut Scene<'_>) -> Result<()> {
     ensure!(next(&mut machine, "tty1")? == Asked::Question("Keyboard".into()), "another question");
     let question = machine.screen("keyboard")?;
     ensure!(question != before, "the screen does not show the question");
-    // Enter takes the layout; another one leaves the page on which it can be tried.
+    // Enter takes the layout; another one leaves the page on which it can be tried. What is typed
+    // while the layout is set is lost, and emulation makes that long.
     machine.type_on_screen("\n")?;
+    machine.wait("the page on which the layout is tried", Patience::BOOT, |event| match event {
+        Event::Waiting { reason } => {
+            Ok(reason.starts_with("the setup on tty1 has `").then_some(()))
+        }
+        _ => Ok(None),
+    })?;
     thread::sleep(PAGE);
-    ensure!(machine.screen("layout")? != question, "there is no page to try the layout on");
+    ensure!(machine.screen("layout")? != question, "the screen does not show that page");
     machine.type_on_screen("\n")?;
     loop {
         let answer = match next(&mut machine, "tty1")? {
@@ -204,7 +211,7 @@ pub fn ignores_a_stick(scene: &mut Scene<'_>) -> Result<()> {
     let other = scene.wish("box-stolen").text();
     stick(&path, *b"HOMELABSEED", paths::partition::SEED_FILE, &other)?;
     let installed = scene.installed()?;
-    installed.machine.plug_in(&path)?;
+    installed.machine.plug_in(Disk::raw(path, "STICK", Bus::Usb))?;
     let digest = format!("sha256sum {}", paths::SEED);
     let before = installed.ssh.sudo(&digest)?;
     super::repeat::reboot(scene)?;

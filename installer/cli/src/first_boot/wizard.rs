@@ -390,10 +390,14 @@ impl Helper for Desk<'_> {
         };
         match self.set_layout(layout) {
             Ok(false) => Ok(String::new()),
-            Ok(true) => Ok(format!(
-                "The keyboard is `{layout}` now. Type something here to see whether it comes as it \
-                 should."
-            )),
+            Ok(true) => {
+                let reason = format!("the setup on {} has `{layout}` tried", self.console);
+                self.talk.signal(&Event::Waiting { reason });
+                Ok(format!(
+                    "The keyboard is `{layout}` now. Type something here to see whether it comes as \
+                     it should."
+                ))
+            }
             Err(HostError::Command(failed))
                 if failed.status.is_some() && failed.command.starts_with("ckbcomp") =>
             {

@@ -1,0 +1,136 @@
+//! A disk that is pulled out while the box uses it, a stranger in its place, and its return.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail, ensure};
+
+use super::disks::{digest, empty, file};
+use crate::{
+    installed::{Installed, machine_for},
+    machine::{
+        disk::{Bus, Disk},
+        firmware::Firmware,
+    },
+    program::Program,
+    scene::Scene,
+    seed::Wish,
+};
+
+const SERIAL: &str = "BOX-BACKUP";
+const MOUNTS: &str = "[[storage.mount]]\nat = \"/mnt/backups\"\ndisk = \"serial:BOX-BACKUP\"\n\
+    filesystem = \"ext4\"\nwipe = \"BOX-BACKUP\"\n\n";
+/// What a container of the stack writes to.
+const PROBE: &str = "/mnt/backups/probe";
+/// For containers to be stopped or started.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A box with a stack that writes to a disk at USB.
+pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
+    let wish = Wish { stacks: &["core", "backup"], mounts: MOUNTS, ..scene.wish("box-pulled") };
+    let mut spec = machine_for(scene, &wish, Firmware::SeaBios)?;
+    spec.disks.push(Disk::raw(empty(scene, "backup")?, SERIAL, Bus::Usb));
+    // The kernel complains of writes that find no disk.
+    spec.exempt.extend(["file-system", "failed-unit"]);
+    scene.installed = Some(Installed::bring_up_on(scene, wish, spec)?);
+    let ssh = &scene.installed()?.ssh;
+    ssh.sudo(&format!("sh -c \"echo here > {PROBE} && sync\"")).map(drop)
+}
+
+/// Containers of the stack that run, by name.
+fn running(installed: &Installed) -> Result<String> {
+    let said = installed.ssh.sudo(
+        "docker ps --filter label=com.docker.compose.project=backup --format \"{{.Names}}\"",
+    )?;
+    Ok(said.trim().to_owned())
+}
+
+/// Waits until the stack runs, or does not.
+fn until(installed: &mut Installed, runs: bool) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let names = running(installed)?;
+        if names.is_empty() != runs {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("{} s later these run: `{names}`", PATIENCE.as_secs());
+        }
+        installed.machine.look_for_badness()?;
+        thread::sleep(Duration::from_secs(3));
+    }
+}
+
+/// The stack stops, the box says why, and nobody writes to the place where the disk was.
+pub fn stack_is_held(scene: &mut Scene<'_>) -> Result<()> {
+    let installed = scene.installed()?;
+    ensure!(!running(installed)?.is_empty(), "nothing of the stack runs before");
+    let disk = installed.machine.pull_out(SERIAL)?;
+    ensure!(disk.serial == SERIAL, "another disk was pulled out: {}", disk.serial);
+    until(installed, false)?;
+    is_held(installed)?;
+    let core = installed.browser()?.get(&installed.url("auth"))?;
+    ensure!(core.status == 200, "the other stacks suffer: the portal answers {}", core.status);
+    Ok(())
+}
+
+fn is_held(installed: &Installed) -> Result<()> {
+    let said = installed.ssh.finish_as("root", "homelab status", b"")?;
+    let line = said.stdout.lines().find(|line| line.contains("backup: "));
+    let line = line.map(str::trim).unwrap_or_default();
+    ensure!(
+        line.starts_with("held") && line.contains("/mnt/backups"),
+        "status does not say that it is held:\n{}",
+        said.stdout
+    );
+    let write = installed.ssh.finish_as("root", "touch /mnt/backups/lost", b"")?;
+    ensure!(write.status != 0, "a file can be written to the root disk below /mnt/backups");
+    let names = running(installed)?;
+    ensure!(names.is_empty(), "these run without their disk: {names}");
+    Ok(())
+}
+
+/// A disk with the same serial and the same label is not the one: the stack stays held, and no byte
+/// of the stranger changes.
+pub fn stranger_is_not_used(scene: &mut Scene<'_>) -> Result<()> {
+    let own = file(scene, "backup");
+    let label = Program::new("blkid").args(["-p", "-s", "LABEL", "-o", "value"]).arg(&own).run()?;
+    let label = label.trim().to_owned();
+    ensure!(!label.is_empty(), "the disk has no label");
+    let path = empty(scene, "stranger")?;
+    Program::new("mke2fs").args(["-q", "-t", "ext4", "-L", &label]).arg(&path).run()?;
+    let before = digest(&path)?;
+    let installed = scene.installed()?;
+    installed.machine.plug_in(Disk::raw(path.clone(), SERIAL, Bus::Usb))?;
+    let seen = format!("udevadm settle; test -e /dev/disk/by-label/{label}");
+    let deadline = Instant::now() + PATIENCE;
+    while installed.ssh.run(&seen).is_err() {
+        ensure!(Instant::now() < deadline, "the box does not see the stranger");
+        thread::sleep(Duration::from_secs(1));
+    }
+    let applied = installed.apply()?;
+    is_held(installed)?;
+    installed.machine.pull_out(SERIAL)?;
+    ensure!(digest(&path)? == before, "the stranger was written to");
+    scene
+        .note(&format!("with a stranger in its place, a second apply ends: {:?}", applied.verdict));
+    Ok(())
+}
+
+/// When the disk is back, so is its file, and the stack starts by itself.
+pub fn starts_again(scene: &mut Scene<'_>) -> Result<()> {
+    let path = file(scene, "backup");
+    let installed = scene.installed()?;
+    installed.machine.plug_in(Disk::raw(path, SERIAL, Bus::Usb))?;
+    until(installed, true)?;
+    let probe = installed.ssh.sudo(&format!("cat {PROBE}"))?;
+    ensure!(probe.trim() == "here", "the probe says `{probe}`");
+    let inside = installed.ssh.sudo(&format!(
+        "cat /proc/$(docker inspect -f \"{{{{.State.Pid}}}}\" \
+         $(docker ps -qf label=com.docker.compose.service=backrest))/root{PROBE}"
+    ))?;
+    ensure!(inside.trim() == "here", "a container sees `{inside}`");
+    Ok(())
+}
