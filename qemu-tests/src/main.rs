@@ -14,6 +14,7 @@
 
 mod checkers;
 mod command_line;
+mod file_server;
 mod fixtures;
 mod guest;
 mod installed;

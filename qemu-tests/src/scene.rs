@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use model::Digest;
 
 use crate::{
+    file_server::FileServer,
     fixtures::registry::Registry,
     guest::Key,
     installed::{Identity, Installed},
@@ -67,6 +68,8 @@ pub struct Scene<'a> {
     pub machine: Option<Machine>,
     /// A machine that is off.
     pub spec: Option<Spec>,
+    /// A file server of the LAN.
+    pub file_server: Option<FileServer>,
     name: String,
     begun: Instant,
 }
@@ -84,6 +87,7 @@ impl<'a> Scene<'a> {
             installed: None,
             machine: None,
             spec: None,
+            file_server: None,
             name: name.to_owned(),
             begun: Instant::now(),
         })
@@ -117,7 +121,7 @@ impl<'a> Scene<'a> {
             stacks: &["core"],
             prefer: &[],
             vpn: false,
-            mounts: "",
+            mounts: String::new(),
             ssh_key: self.setup.key.public.clone(),
             mirror: mirror.clone(),
             mirror_ca: authority.clone(),

@@ -23,7 +23,7 @@ pub struct Wish {
     /// Downloads go through a VPN.
     pub vpn: bool,
     /// `[[storage.mount]]` as it stands in the seed; empty: folders on the root disk.
-    pub mounts: &'static str,
+    pub mounts: String,
     /// The admin's public key.
     pub ssh_key: String,
     /// `host:port` of the test registry.
@@ -117,7 +117,7 @@ impl Wish {
         if self.vpn {
             text.push_str(VPN);
         }
-        text.push_str(self.mounts);
+        text.push_str(&self.mounts);
         text.push_str(&format!(
             "[stacks]\nenable = {:?}\nprefer = {:?}\n\n\
              [notifications.ntfy]\nurl = \"https://ntfy.example.org/homelab\"\ntoken = \"{}\"\n\n\
@@ -167,7 +167,7 @@ mod tests {
             stacks: &["core"],
             prefer: &[],
             vpn: true,
-            mounts: "[[storage.mount]]\nat = \"/mnt/media\"\ndisk = \"serial:X\"\n\n",
+            mounts: "[[storage.mount]]\nat = \"/mnt/media\"\ndisk = \"serial:X\"\n\n".into(),
             ssh_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDx0 qemu-tests".into(),
             mirror: "10.99.0.1:5000".into(),
             mirror_ca: "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n".into(),

@@ -11,7 +11,7 @@ mod engine;
 mod http;
 mod network;
 mod owners;
-mod root;
+pub mod root;
 mod traefik;
 mod variant;
 

@@ -59,7 +59,7 @@ pub(super) fn digest(path: &Path) -> Result<Digest> {
 
 /// The box comes up with both of its disks, on three buses and in an order of their own.
 pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {
-    let wish = crate::seed::Wish { mounts: MOUNTS, ..scene.wish("box-disks") };
+    let wish = crate::seed::Wish { mounts: MOUNTS.to_owned(), ..scene.wish("box-disks") };
     let mut spec = machine_for(scene, &wish, Firmware::SeaBios)?;
     let foreign = with_data(scene, "foreign")?;
     fs::write(scene.folder.join("foreign.digest"), digest(&foreign)?.as_str())?;
@@ -116,7 +116,7 @@ pub fn starts_without_a_disk(scene: &mut Scene<'_>) -> Result<()> {
     ensure!(media.serial == "BOX-MEDIA", "another disk was taken out: {}", media.serial);
     spec.exempt.push("failed-unit");
     let machine = Machine::start(spec)?;
-    let wish = crate::seed::Wish { mounts: MOUNTS, ..scene.wish("box-disks") };
+    let wish = crate::seed::Wish { mounts: MOUNTS.to_owned(), ..scene.wish("box-disks") };
     let installed = Installed::reach(scene, machine, wish)?;
     let write = installed.ssh.finish_as("root", "touch /mnt/media/lost", b"")?;
     ensure!(write.status != 0, "a file can be written to the root disk below /mnt/media");
@@ -138,7 +138,7 @@ pub fn disk_returns(scene: &mut Scene<'_>) -> Result<()> {
     let mut machine = Machine::start(spec)?;
     // Its own look at the start is over, and so are the starts of its containers.
     until_finished(scene, &mut machine)?;
-    let wish = crate::seed::Wish { mounts: MOUNTS, ..scene.wish("box-disks") };
+    let wish = crate::seed::Wish { mounts: MOUNTS.to_owned(), ..scene.wish("box-disks") };
     let installed = Installed::reach(scene, machine, wish)?;
     let probe = installed.ssh.sudo("cat /mnt/media/probe")?;
     ensure!(probe.trim() == "here", "the probe says `{probe}`");
@@ -148,7 +148,7 @@ pub fn disk_returns(scene: &mut Scene<'_>) -> Result<()> {
 
 /// Two disks that both match are named, and neither is touched.
 pub fn two_alike_are_refused(scene: &mut Scene<'_>) -> Result<()> {
-    let wish = crate::seed::Wish { mounts: TWINS, ..scene.wish("box-twins") };
+    let wish = crate::seed::Wish { mounts: TWINS.to_owned(), ..scene.wish("box-twins") };
     let mut spec = machine_for(scene, &wish, Firmware::SeaBios)?;
     let mut before = Vec::new();
     for (name, bus) in [("twin-one", Bus::Virtio), ("twin-two", Bus::Sata)] {

@@ -30,7 +30,7 @@ const SOME: u64 = 2 << 20;
 const UNIT: u64 = 512;
 
 fn wish(scene: &Scene<'_>) -> Wish {
-    Wish { mounts: MOUNTS, ..scene.wish("box-formatted") }
+    Wish { mounts: MOUNTS.to_owned(), ..scene.wish("box-formatted") }
 }
 
 fn written(path: &Path) -> Result<u64> {

@@ -12,6 +12,7 @@ mod probe;
 mod pulled;
 mod repeat;
 mod secrets;
+mod shares;
 mod simulate;
 mod transfer;
 mod waits;
@@ -218,6 +219,19 @@ const SLOW: &[Story] = &[
             ("a-stranger-is-not-used", pulled::stranger_is_not_used),
             ("its-stack-starts-again", pulled::starts_again),
             ("a-second-apply-changes-nothing", repeat::second_apply),
+        ],
+    },
+    Story {
+        name: "disks.shares",
+        after: &[],
+        stacks: &["core", "backup"],
+        checks: &[
+            ("comes-up-unattended", shares::comes_up),
+            ("every-step-is-good", install::every_step_is_good),
+            ("files-lie-on-the-server", shares::files_lie_on_the_server),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+            ("it-starts-without-the-server", shares::starts_without_the_server),
+            ("it-goes-on-with-the-server", shares::goes_on_with_the_server),
         ],
     },
     Story {

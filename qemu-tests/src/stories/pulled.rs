@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A box with a stack that writes to a disk at USB.
 pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
-    let wish = Wish { stacks: &["core", "backup"], mounts: MOUNTS, ..scene.wish("box-pulled") };
+    let wish =
+        Wish { stacks: &["core", "backup"], mounts: MOUNTS.to_owned(), ..scene.wish("box-pulled") };
     let mut spec = machine_for(scene, &wish, Firmware::SeaBios)?;
     spec.disks.push(Disk::raw(empty(scene, "backup")?, SERIAL, Bus::Usb));
     // The kernel complains of writes that find no disk.
@@ -40,7 +41,7 @@ pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
 }
 
 /// Containers of the stack that run, by name.
-fn running(installed: &Installed) -> Result<String> {
+pub(super) fn running(installed: &Installed) -> Result<String> {
     let said = installed.ssh.sudo(
         "docker ps --filter label=com.docker.compose.project=backup --format \"{{.Names}}\"",
     )?;
@@ -48,7 +49,7 @@ fn running(installed: &Installed) -> Result<String> {
 }
 
 /// Waits until the stack runs, or does not.
-fn until(installed: &mut Installed, runs: bool) -> Result<()> {
+pub(super) fn until(installed: &mut Installed, runs: bool) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let names = running(installed)?;

@@ -66,7 +66,7 @@ pub fn on_secure_boot(scene: &mut Scene<'_>) -> Result<()> {
 }
 
 fn wish(scene: &Scene<'_>) -> Wish {
-    Wish { mounts: INSTALL, ..scene.wish("box-moved") }
+    Wish { mounts: INSTALL.to_owned(), ..scene.wish("box-moved") }
 }
 
 /// A machine with an empty disk, and the stick.
