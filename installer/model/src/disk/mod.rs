@@ -9,6 +9,7 @@ mod consent;
 mod crypt;
 mod format;
 mod inventory;
+pub mod metrics;
 mod select;
 pub mod smart;
 #[cfg(test)]
