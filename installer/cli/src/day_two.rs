@@ -68,12 +68,27 @@ pub fn apply(host: &Host, options: &Apply) -> Result<u8, Failure> {
         Failure::machine(busy.to_string(), "wait until it is done; `homelab status` shows it")
     })?;
     let (seed, text) = read_seed(host, options.seed.as_deref())?;
-    let plan = make_plan(host, &seed)?;
+    let source = options.seed.as_ref().map(|path| path.display().to_string());
+    carry_out(host, &seed, source.as_deref().map(|source| (text.as_str(), source)), options)
+}
+
+/// Brings the box to a seed, for whoever holds the lock. `accepted`: the seed's text, which becomes
+/// the box's own before anything is changed, and where it came from.
+///
+/// # Errors
+/// As for [`apply`].
+pub fn carry_out(
+    host: &Host,
+    seed: &Seed,
+    accepted: Option<(&str, &str)>,
+    options: &Apply,
+) -> Result<u8, Failure> {
+    let plan = make_plan(host, seed)?;
     let resolved =
-        secrets::resolve(&seed, paths::SEED, &mut Desk { host, seed: options.seed.as_deref() })?;
+        secrets::resolve(seed, paths::SEED, &mut Desk { host, seed: options.seed.as_deref() })?;
     let plan = engine::prepare(host, plan, options.replace_plan)?;
-    if let Some(path) = &options.seed {
-        sealing::seal(host, &text, &path.display().to_string(), &resolved.foreign)?;
+    if let Some((text, source)) = accepted {
+        sealing::seal(host, text, source, &resolved.foreign)?;
     }
     let mut context = context(host);
     context.secrets = resolved.all;
@@ -201,7 +216,11 @@ pub fn read_seed(host: &Host, path: Option<&Path>) -> Result<(Seed, String), Fai
     Ok((model::seed::parse(&name, &text)?, text))
 }
 
-fn make_plan(host: &Host, seed: &Seed) -> Result<Plan, Failure> {
+/// The plan for a seed and this machine as it is now.
+///
+/// # Errors
+/// What the owner wrote does not fit this machine.
+pub fn make_plan(host: &Host, seed: &Seed) -> Result<Plan, Failure> {
     inputs::plan(host, seed, probe::facts(host)?)
 }
 
@@ -221,7 +240,7 @@ fn publish(report: &Report, context: &Context) {
 
 /// Shows a run on a terminal as bars, elsewhere as lines; on standard error, so that standard
 /// output is the report's.
-fn listener() -> Box<dyn Sink> {
+pub fn listener() -> Box<dyn Sink> {
     struct Drawn(Bars);
     impl Sink for Drawn {
         fn event(&mut self, event: &Event) {

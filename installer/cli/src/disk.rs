@@ -1,16 +1,21 @@
 //! `disk`: which disks there are and how they are, and what adds one to the box.
 
-use std::{collections::BTreeMap, io::IsTerminal as _};
+mod replace;
+
+use std::{collections::BTreeMap, io::IsTerminal as _, path::Path};
 
 use clap::{Args, Subcommand};
 use engine::Journal;
 use host::{Host, disks, files, probe, smart};
 use model::{
-    disk::{Entry, FileSystem, Unlock, inventory, mount_of, select},
+    disk::{
+        Entry, FileSystem, Unlock, inventory, joining, metrics as disk_metrics, mount_of, select,
+        unused,
+    },
     facts::Facts,
     paths,
     plan::{Action, Storage},
-    seed::{mount_text, rules},
+    seed::{edit, mount_text, rules},
 };
 
 use crate::{
@@ -29,14 +34,19 @@ pub enum Disk {
         #[arg(long)]
         json: bool,
     },
-    /// Show what the seed must say to use a disk; formats nothing
+    /// Show what the seed must say to use a disk, alone or with those of its place; formats nothing
     Add(Add),
+    /// Put another disk in the place of one that is dead, worn or too small
+    Replace(replace::Replace),
     /// Look whether disks and file systems are well; wakes disks that sleep
     Check {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
+    /// Write how the disks are for the monitoring stack; run by homelab-disks.timer
+    #[command(hide = true)]
+    Metrics,
 }
 
 /// How a disk is added.
@@ -96,9 +106,17 @@ pub fn disk(host: &Host, asked: Disk) -> Result<u8, Failure> {
             }
             Ok(if troubles.is_empty() { 0 } else { 4 })
         }
+        Disk::Metrics => {
+            need_root("disk metrics")?;
+            metrics(host)
+        }
         Disk::Add(asked) => {
             need_root("disk add")?;
             add(host, probe::facts(host)?, &asked)
+        }
+        Disk::Replace(asked) => {
+            need_root("disk replace")?;
+            replace::replace(host, probe::facts(host)?, &asked)
         }
     }
 }
@@ -119,32 +137,60 @@ pub fn entries(host: &Host, wake: bool) -> Result<Vec<Entry>, Failure> {
     Ok(inventory(&disks, storage, |disk| smart::look(host, disk, wake)))
 }
 
+/// Puts what the disks say where the node exporter finds it. No disk is woken.
+fn metrics(host: &Host) -> Result<u8, Failure> {
+    let path = host.path(paths::DISK_METRICS);
+    if !path.parent().is_some_and(Path::is_dir) {
+        say("the monitoring stack is not there, so nothing was written\n");
+        return Ok(0);
+    }
+    let before = files::read_text_optional(&path)?.unwrap_or_default();
+    let text = disk_metrics::text(&entries(host, false)?, &before);
+    files::write_atomic(&path, text, 0o644, (0, 0))?;
+    Ok(0)
+}
+
+fn failure(refused: rules::Refused) -> Failure {
+    Failure::machine(refused.what, refused.hint)
+}
+
 fn add(host: &Host, facts: Facts, asked: &Add) -> Result<u8, Failure> {
-    let refuse = |refused: rules::Refused| Failure::machine(refused.what, refused.hint);
-    let chosen = rules::selector(&asked.disk).map_err(refuse)?;
-    let disk = select(&chosen, &facts).map_err(refuse)?;
-    let mount = mount_of(disk, chosen, &asked.at, asked.filesystem, asked.encrypt, asked.format)
-        .map_err(refuse)?;
-    let lines = mount_text(&mount);
-    say(&lines);
-    let sealed = sealing::sealed(host)?;
-    let Some(sealed) = sealed else {
+    let chosen = rules::selector(&asked.disk).map_err(failure)?;
+    let disk = select(&chosen, &facts).map_err(failure)?;
+    let Add { at, filesystem, encrypt, format, .. } = asked;
+    let alone = || mount_of(disk, chosen.clone(), at, *filesystem, *encrypt, *format);
+    let Some(sealed) = sealing::sealed(host)? else {
+        say(&mount_text(&alone().map_err(failure)?));
         return Err(Failure::machine(
             format!("there is no seed at `{}`", paths::SEED),
             "this box is not installed: put the lines into the seed that it will be given",
         ));
     };
-    let text = format!("{}\n\n{lines}", sealed.trim_end());
+    let before = model::seed::parse(paths::SEED, &sealed)?;
+    let there = before.mounts.iter().find(|mount| mount.at == *at);
+    let text = match there {
+        None => format!("{}\n\n{}", sealed.trim_end(), mount_text(&alone().map_err(failure)?)),
+        Some(mount) => {
+            unused(&chosen, disk, &before, &facts).map_err(failure)?;
+            joining(disk, chosen, mount, *filesystem, *encrypt, *format)
+                .and_then(|member| edit::add_disk(&sealed, at, &member))
+                .map_err(failure)?
+        }
+    };
     // With its place, should something in the seed be against it.
     let seed = model::seed::parse(paths::SEED, &text)?;
+    for mount in seed.mounts.iter().filter(|mount| mount.at == *at) {
+        say(&mount_text(mount));
+    }
     inputs::plan(host, &seed, facts)?;
     let tell = std::io::stderr().is_terminal();
     if !asked.write {
+        let so = match there {
+            None => "put these lines at the end of",
+            Some(_) => "write the mount so in",
+        };
         if tell {
-            eprintln!(
-                "nothing was changed: put these lines at the end of {}, or say --write",
-                paths::SEED
-            );
+            eprintln!("nothing was changed: {so} {}, or say --write", paths::SEED);
         }
         return Ok(0);
     }
@@ -165,7 +211,7 @@ fn add(host: &Host, facts: Facts, asked: &Add) -> Result<u8, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink, path::Path};
+    use std::{fs, os::unix::fs::symlink};
 
     use model::facts::lsblk;
 
@@ -180,12 +226,12 @@ mod tests {
         assert_eq!(unlock("pin"), Err("key or tpm2".to_owned()));
     }
 
-    const SEED: &str = "# mine\nschema = 1\n[admin]\nname = \"alex\"\n\
+    pub const SEED: &str = "# mine\nschema = 1\n[admin]\nname = \"alex\"\n\
         email = \"alex@example.org\"\npassword = { file = \"pw\" }\n\
         [stacks]\nenable = [\"core\"]\n";
 
     /// A box with a seed, the real catalogue, and these disks.
-    fn installed(folder: &Path, children: &str) -> (Host, Facts) {
+    pub fn installed(folder: &Path, children: &str) -> (Host, Facts) {
         let host = host_in(folder);
         let catalogue = host.path(paths::CATALOGUE);
         fs::create_dir_all(catalogue.parent().unwrap()).unwrap();
@@ -226,8 +272,64 @@ mod tests {
             )
         );
         let twice = add(&host, facts, &asked("serial:WD-1", true)).unwrap_err();
-        assert_eq!(twice.exit(), 2);
-        assert!(twice.text().contains("`/mnt/media` already has a mount"), "{}", twice.text());
+        assert_eq!(
+            twice.text(),
+            "error: `serial:WD-1` serves `/mnt/media` already\n\
+             hint: name a disk that the seed does not use\n"
+        );
+    }
+
+    #[test]
+    fn one_more_disk_joins_the_one_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (host, mut facts) = installed(folder.path(), XFS);
+        let mount = "\n[[storage.mount]]\nat = \"/mnt/media\"\ndisk = \"serial:WD-0\" # first\n\
+                     filesystem = \"xfs\"\n";
+        fs::write(host.path(paths::SEED), format!("{SEED}{mount}")).unwrap();
+        let mut first = facts.disks[0].clone();
+        (first.name, first.serial) = ("sda".into(), "WD-0".into());
+        (first.contents[0].name, first.contents[0].uuid) = ("sda1".into(), Some("u-0".into()));
+        facts.disks.push(first);
+        let added = add(&host, facts, &asked("serial:WD-1", true));
+        assert_eq!(added.map_err(|failure| failure.text()), Ok(0));
+        let joined = "\n[[storage.mount]]\nat = \"/mnt/media\"\nfilesystem = \"xfs\"\n\
+                      disks = [\"serial:WD-0\", \"serial:WD-1\"]\n";
+        assert_eq!(sealing::sealed(&host).unwrap().unwrap(), format!("{SEED}{joined}"));
+    }
+
+    #[test]
+    fn the_monitoring_is_told_without_waking_a_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        host_in(folder.path());
+        let fake = host::fake::host(folder.path());
+        host::fake::boot_disk(folder.path(), "vda", 3);
+        let (host, path) = (fake.host(), fake.host().path(paths::DISK_METRICS));
+        assert_eq!(metrics(&host).unwrap_or(99), 0);
+        assert!(fake.runner.commands().is_empty() && !path.exists());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fake.runner.answer(
+            ["lsblk"],
+            r#"{"blockdevices": [{"name": "sdb", "type": "disk", "size": 4000000000000,
+                "log-sec": 512, "serial": "WD-1", "model": "WDC WD40"}]}"#,
+        );
+        let say = |said: &str| fake.runner.answer(["smartctl"], said);
+        let worn = "homelab_disk_worn{disk=\"serial:WD-1\",device=\"sdb\",model=\"WDC WD40\",\
+                    used_for=\"nothing\"} ";
+        let failed = r#"{"smartctl": {}, "smart_status": {"passed": false}}"#;
+        let asleep = r#"{"smartctl": {"messages": [{"string": "Device is in STANDBY mode"}]}}"#;
+        for (said, sleeps) in [(failed, 0), (asleep, 1)] {
+            say(said);
+            assert_eq!(metrics(&host).unwrap_or(99), 0);
+            let text = fs::read_to_string(&path).unwrap();
+            let failing = worn.replace("worn", "failing");
+            assert!(text.contains(&format!("{failing}1\n")), "{text}");
+            assert!(text.contains(&format!("{worn}0\n")), "{text}");
+            let asleep = worn.replace("worn", "asleep");
+            assert!(text.contains(&format!("{asleep}{sleeps}\n")), "{text}");
+        }
+        let looks = fake.runner.commands();
+        let mut looks = looks.iter().filter(|command| command.starts_with("smartctl"));
+        assert!(looks.all(|command| command.contains("--nocheck=standby")));
     }
 
     #[test]

@@ -73,11 +73,19 @@ pub(crate) fn absent(mount: &MountWish, host: &Host) -> Option<String> {
     Some(format!("{disk} for `{}` is not there: nothing has the UUID {uuid}", mount.at))
 }
 
-/// Is something else mounted at the place of a disk?
+/// Is something else mounted at the place of a disk or a pool? A pool of fewer disks is.
 pub(crate) fn foreign(mount: &MountWish, host: &Host) -> Result<Option<String>> {
-    let Some(device) = mount.device() else { return Ok(None) };
-    let found = mounted::at(host, &mount.at)?;
-    Ok(found.filter(|found| !found.is(host, &device)).map(|found| other(mount, &found)))
+    let Some(found) = mounted::at(host, &mount.at)? else { return Ok(None) };
+    let right = match (mount.device(), mount.kind.as_str()) {
+        (Some(device), _) => found.is(host, &device),
+        (None, kind @ "fuse.mergerfs") => {
+            let mut options = mount.options.split(',');
+            let name = options.find_map(|option| option.strip_prefix("fsname="));
+            found.kind == kind && name.is_none_or(|name| found.source == name)
+        }
+        (None, _) => true,
+    };
+    Ok((!right).then(|| other(mount, &found)))
 }
 
 fn other(mount: &MountWish, found: &mounted::Mounted) -> String {
@@ -164,6 +172,18 @@ mod tests {
         assert_eq!(
             why("/mnt/d").unwrap(),
             "the volume for `/mnt/.disks/d-1` is there, but it is not mounted"
+        );
+        // A pool that was mounted with fewer disks, or the one disk that was there before.
+        let mut pool = storage.mount("/mnt/d").unwrap().clone();
+        pool.options = "nodev,fsname=mergerfs:d:2".to_owned();
+        for (line, right) in [("mergerfs:d:2 rw", true), ("mergerfs:d:1 rw", false)] {
+            mounts(&format!("5 0 0:9 / /mnt/d rw - fuse.mergerfs {line}\n"));
+            assert_eq!(foreign(&pool, &host).unwrap().is_none(), right, "{line}");
+        }
+        mounts("5 0 8:1 / /mnt/d rw - ext4 /dev/u-1 rw\n");
+        assert_eq!(
+            foreign(&pool, &host).unwrap().unwrap(),
+            "another volume is mounted at `/mnt/d`: `/dev/u-1` (ext4), not `x`"
         );
         fs::remove_file(folder.path().join("dev/disk/by-uuid/u-2")).unwrap();
         mounts("3 0 8:1 / /mnt/.disks/d-1 rw - ext4 /dev/u-1 rw\n");

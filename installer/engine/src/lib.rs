@@ -9,7 +9,7 @@
 //! [`prepare`] decides between a new plan and one that was cut off, [`run`] carries it out,
 //! [`verify`] only looks, [`publish`] puts the report where people find it. What each step does
 //! stands in `steps`, one file each; how they are strung together in `run`. [`matrix::measure`]
-//! asks every URL as every kind of visitor.
+//! asks every URL as every kind of visitor, [`copy_disk`] fills a disk that takes another one's place.
 
 pub mod context;
 pub mod failure;
@@ -20,6 +20,7 @@ pub mod preflight;
 mod publish;
 mod reach;
 mod redact;
+mod replace;
 mod run;
 mod scene;
 pub mod sink;
@@ -32,6 +33,7 @@ pub use failure::{Failure, Trouble};
 pub use journal::{Journal, prepare};
 pub use preflight::Preflight;
 pub use publish::publish;
+pub use replace::copy_disk;
 pub use run::{renew, run, verify};
 pub use sink::{Fan, JsonLines, Listener, Silence, Sink};
 pub use stacks::{held, is_astray, rejoin, start_stack};

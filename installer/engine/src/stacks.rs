@@ -80,7 +80,7 @@ pub fn is_astray(plan: &Plan, context: &Context) -> Result<bool, Failure> {
 }
 
 /// The stacks of a plan, each with its step.
-fn stacks(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
+pub(crate) fn stacks(plan: &Plan) -> impl Iterator<Item = (&Step, &StackWish)> {
     plan.steps.iter().filter_map(|step| match &step.action {
         Action::Stack(stack) => Some((step, stack)),
         _ => None,

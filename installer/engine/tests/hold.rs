@@ -15,6 +15,7 @@ use host::{
     command::CommandError,
     containers::{Container, Health},
     fake::{self, FakeContainers, FakeHost, ScriptedRunner},
+    interrupt::Interrupt,
 };
 use model::{
     Digest,
@@ -346,6 +347,73 @@ fn another_volume_at_the_place_does_not_count() {
     let did = bench.did();
     assert_eq!(did[..2], ["systemctl stop mnt-media.mount", "systemctl start mnt-media.mount"]);
     assert!(bench.path(MARK).exists());
+}
+
+/// The plan with another disk at the place.
+fn replaced() -> Plan {
+    let mut plan = plan();
+    let Action::Storage(storage) = &mut plan.steps[0].action else { panic!() };
+    storage.mounts[0].what = "UUID=0b1e-77".into();
+    storage.mounts[0].disk = Some("serial:WD-2".into());
+    plan
+}
+
+impl Bench {
+    fn copy(&self, disk: &str) -> Result<(), engine::Failure> {
+        self.fake.runner.forget();
+        let never = Interrupt::default();
+        let (old, new) = (plan(), replaced());
+        engine::copy_disk(&old, &new, disk, true, &self.context(), &never, &mut Silence)
+    }
+}
+
+#[test]
+fn nothing_writes_to_a_disk_that_is_copied() {
+    let bench = Bench::installed();
+    bench.fake.runner.act(["rsync"], "", {
+        let mark = bench.path(MARK);
+        move |_| assert!(!mark.exists(), "a container could be started")
+    });
+    bench.copy("serial:WD-2").unwrap();
+    let did = bench.did();
+    let first: Vec<&str> = did.iter().map(|line| line.split(" --").next().unwrap()).collect();
+    assert_eq!(
+        first,
+        ["docker compose", &format!("systemctl stop {UNIT}"), "mount", "rsync", "mount", "rsync"]
+    );
+    assert!(did[0].ends_with("compose.yaml stop") && did[0].contains("-name media"), "{did:#?}");
+    assert!(did[3].contains(" --delete ") && did[2].contains("by-uuid/0b1e-77"), "{did:#?}");
+    // Whoever carries out the new plan starts it.
+    assert!(!bench.path(MARK).exists());
+}
+
+#[test]
+fn after_a_failed_copy_all_is_as_before() {
+    let bench = Bench::installed();
+    bench.fake.runner.fail(["rsync"], 23, "rsync: read errors mapping film: Input/output error");
+    let failure = bench.copy("serial:WD-2").unwrap_err();
+    let causes = failure.causes();
+    assert_eq!(causes[1], "`/mnt/media` cannot be copied onto `serial:WD-2`", "{causes:#?}");
+    assert!(causes[2].contains("exited with 23"), "{causes:#?}");
+    let did = bench.did();
+    assert!(did.last().unwrap().contains(" up "), "{did:#?}");
+    assert!(bench.path(MARK).exists());
+    let report = bench.verify();
+    assert!(outcomes(&report).iter().all(|o| **o == Outcome::AlreadySo), "{report:#?}");
+}
+
+#[test]
+fn what_is_not_there_is_not_copied() {
+    let bench = Bench::installed();
+    let failure = bench.copy("serial:WD-9").unwrap_err();
+    assert_eq!(
+        failure.causes()[1],
+        "the plan does not mount the disk `serial:WD-9` in another one's place"
+    );
+    bench.pull_out();
+    let failure = bench.copy("serial:WD-2").unwrap_err();
+    assert_eq!(failure.causes()[1], format!("there is nothing to copy from: {GONE}"));
+    assert!(bench.did().is_empty(), "{:#?}", bench.did());
 }
 
 #[test]

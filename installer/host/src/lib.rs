@@ -12,6 +12,7 @@ pub mod clock;
 pub mod command;
 pub mod consoles;
 pub mod containers;
+pub mod copy;
 pub mod crypt;
 pub mod disks;
 pub mod error;

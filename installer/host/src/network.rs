@@ -169,7 +169,19 @@ fn listener(line: &str) -> Option<Listener> {
 /// # Errors
 /// `df` failed, or printed no number.
 pub fn free_bytes(host: &Host, path: &str) -> Result<u64> {
-    let command = Command::new("df").args(["--output=avail", "--block-size=1", path]);
+    bytes(host, "avail", path)
+}
+
+/// Bytes that are used on the file system of a path.
+///
+/// # Errors
+/// `df` failed, or printed no number.
+pub fn used_bytes(host: &Host, path: &str) -> Result<u64> {
+    bytes(host, "used", path)
+}
+
+fn bytes(host: &Host, which: &str, path: &str) -> Result<u64> {
+    let command = Command::new("df").args([&format!("--output={which}"), "--block-size=1", path]);
     let text = host.runner.run(&command)?.stdout;
     let number = text.lines().last().and_then(|line| line.trim().parse().ok());
     number.ok_or_else(|| HostError::Other(format!("`{command}` printed no number")))
@@ -308,6 +320,11 @@ mod tests {
         let fake = fake::host(folder.path());
         fake.runner.answer(["df"], "     Avail\n1024\n");
         assert_eq!(free_bytes(&fake.host(), "/").unwrap(), 1024);
+        assert_eq!(used_bytes(&fake.host(), "/mnt/media").unwrap(), 1024);
+        assert_eq!(
+            fake.runner.commands().last().unwrap(),
+            "df --output=used --block-size=1 /mnt/media"
+        );
         fake.runner.answer(["df"], "");
         assert_eq!(
             free_bytes(&fake.host(), "/").unwrap_err().to_string(),

@@ -37,6 +37,9 @@ pub const ARTEFACTS: &str = "/usr/share/homelab/artefacts";
 pub const MANIFEST: &str = "/usr/share/homelab/manifest.json";
 /// The rendered stacks: ordinary Compose projects.
 pub const STACKS: &str = "/opt/stacks";
+/// What the node exporter of the monitoring stack is told of the disks, in Prometheus's text format.
+/// Its folder is there as long as that stack is.
+pub const DISK_METRICS: &str = "/opt/stacks/monitoring/node-exporter/textfile/disks.prom";
 /// The socket on which `homelab setup` hands its terminal to the installer; its folder is root's.
 pub const SETUP_SOCKET: &str = "/run/homelab/setup/socket";
 /// The virtio-serial port on which a virtual machine hears our events as JSON lines.

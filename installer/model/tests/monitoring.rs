@@ -4,7 +4,12 @@
 
 mod support;
 
-use model::plan::Plan;
+use std::path::Path;
+
+use model::{
+    paths,
+    plan::{Action, Plan},
+};
 use serde_json::Value;
 use support::{LAN_ONLY, NOTIFICATIONS, PROMTAIL, catalogue, large, plan, rendered, with};
 
@@ -120,6 +125,46 @@ fn alerts_go_where_the_seed_says_and_secrets_stay_in_files() {
         "authorization: {type: Bearer, credentials_file: /run/secrets/alertmanager-ntfy}",
     ] {
         assert!(told.contains(line), "{line}\n{told}");
+    }
+}
+
+/// Timer, exporter and rules are three places that name the same things.
+#[test]
+fn what_the_disks_say_finds_its_way_to_an_alert() {
+    let plan = plan(LAN_ONLY, &catalogue(), &support::facts());
+    let (folder, file) = paths::DISK_METRICS.rsplit_once('/').unwrap();
+    assert!(file.ends_with(".prom"), "the exporter reads no others: {file}");
+    let compose = of_stack("compose.yaml", &plan);
+    assert!(compose.contains("- --collector.textfile.directory=/textfile\n"), "{compose}");
+    let below = folder.strip_prefix("/opt/stacks/monitoring").unwrap();
+    assert!(compose.contains(&format!("- .{below}:/textfile:ro\n")), "{compose}");
+    let folders = plan.steps.iter().find_map(|step| match &step.action {
+        Action::Render(render) => Some(&render.folders),
+        _ => None,
+    });
+    let made = folders.unwrap().iter().find(|made| made.path == folder).unwrap();
+    assert_eq!((made.mode, made.owner), (0o755, (0, 0)));
+    let units = Path::new("../../overlays/homelab/etc/systemd/system");
+    let unit = include_str!("../../../overlays/homelab/etc/systemd/system/homelab-disks.service");
+    assert!(unit.contains(&format!("ConditionPathIsDirectory={folder}\n")), "{unit}");
+    assert!(units.join("timers.target.wants/homelab-disks.timer").is_symlink());
+
+    let rules: serde_json::Value =
+        serde_yaml_ng::from_str(&of_stack("prometheus/rules/homelab.yml", &plan)).unwrap();
+    let asked = rules["groups"][0]["rules"].as_array().unwrap().iter().filter_map(|rule| {
+        let (metric, _) = rule["expr"].as_str()?.split_once(" == 1")?;
+        Some((rule["alert"].as_str()?, metric))
+    });
+    let asked: Vec<_> = asked.collect();
+    let expected = [
+        ("DiskFailing", "homelab_disk_failing"),
+        ("DiskWorn", "homelab_disk_worn"),
+        ("DiskMissing", "homelab_disk_missing"),
+    ];
+    assert_eq!(asked, expected);
+    let told = include_str!("../src/disk/captured/worn-and-missing.prom");
+    for (alert, metric) in asked {
+        assert!(told.contains(&format!("\n{metric}{{disk=")), "{alert}");
     }
 }
 

@@ -80,7 +80,10 @@ fn entry_line(out: &mut String, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use model::disk::{Health, smart::State};
+    use model::disk::{
+        Health,
+        smart::{Counts, State},
+    };
 
     use super::*;
 
@@ -98,6 +101,7 @@ mod tests {
                 remarks: Vec::new(),
                 hours: Some(1730),
                 temperature: Some(32),
+                counts: Counts::default(),
             },
             trouble: Vec::new(),
         }

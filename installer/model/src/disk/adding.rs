@@ -1,6 +1,6 @@
 //! A disk that is added to a box: what its seed must say.
 
-use super::{FileSystem, Unlock, selector, there};
+use super::{FileSystem, Unlock, replacing::like_the_others, selector, there};
 use crate::{
     facts::{Disk, Volume},
     seed::{DiskSelector, Member, Mount, MountSource, rules::Refused},
@@ -39,6 +39,41 @@ pub fn mount_of(
         holds: Vec::new(),
         source: MountSource::Disks { members, filesystem, encrypt },
     })
+}
+
+/// One more disk for a mount of the seed, like those that are there.
+///
+/// # Errors
+/// The mount is a share; another file system or another encryption is wished than theirs; those of
+/// [`mount_of`].
+pub fn joining(
+    disk: &Disk,
+    chosen: DiskSelector,
+    mount: &Mount,
+    filesystem: Option<FileSystem>,
+    encrypt: Option<Unlock>,
+    format: bool,
+) -> Result<Member, Refused> {
+    let at = &mount.at;
+    let share = || {
+        let hint = "one place takes disks or a share: choose another place";
+        Refused::new(format!("a share is mounted at `{at}`"), hint)
+    };
+    let MountSource::Disks { filesystem: theirs, encrypt: locked, .. } = &mount.source else {
+        return Err(share());
+    };
+    like_the_others(mount, *theirs, filesystem)?;
+    if encrypt.is_some() && encrypt != *locked {
+        let words = locked
+            .map_or("not encrypted".to_owned(), |how| format!("encrypted with `{}`", how.word()));
+        let hint = "leave out `--encrypt`: it is made like them";
+        return Err(Refused::new(format!("the disks at `{at}` are {words}"), hint));
+    }
+    let made = mount_of(disk, chosen, at, Some(*theirs), *locked, format)?;
+    match made.source {
+        MountSource::Disks { mut members, .. } => Ok(members.remove(0)),
+        _ => Err(share()),
+    }
 }
 
 /// The kind of the one file system on a disk that can be mounted.
@@ -81,6 +116,33 @@ mod tests {
         let chosen = DiskSelector::Serial("WD-1".to_owned());
         let mount = mount_of(disk, chosen, "/mnt/media", None, None, format)?;
         Ok(mount_text(&mount))
+    }
+
+    #[test]
+    fn a_disk_joins_those_that_are_there() {
+        let chosen = || DiskSelector::Serial("WD-1".to_owned());
+        let first = DiskSelector::Serial("WD-0".to_owned());
+        let members = vec![Member { selector: first, wipe: None }];
+        let disks =
+            MountSource::Disks { members, filesystem: FileSystem::Xfs, encrypt: Some(Unlock::Key) };
+        let mount = |source| Mount { at: "/mnt/media".to_owned(), holds: Vec::new(), source };
+        let join = |source, filesystem, encrypt| {
+            joining(&disk(""), chosen(), &mount(source), filesystem, encrypt, true)
+        };
+        let member = join(disks.clone(), None, None).unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(member.wipe.as_deref(), Some("WD-1"));
+        let refused =
+            |source, filesystem, encrypt| join(source, filesystem, encrypt).unwrap_err().what;
+        assert_eq!(
+            refused(disks.clone(), Some(FileSystem::Ext4), None),
+            "`/mnt/media` has xfs on all its disks, not ext4"
+        );
+        assert_eq!(
+            refused(disks, None, Some(Unlock::Tpm2)),
+            "the disks at `/mnt/media` are encrypted with `key`"
+        );
+        let share = MountSource::Nfs("nas.lan:/media".to_owned());
+        assert_eq!(refused(share, None, None), "a share is mounted at `/mnt/media`");
     }
 
     #[test]

@@ -9,16 +9,19 @@ mod consent;
 mod crypt;
 mod format;
 mod inventory;
+pub mod metrics;
+mod replacing;
 mod select;
 pub mod smart;
 #[cfg(test)]
 mod tests;
 
-pub use adding::mount_of;
+pub use adding::{joining, mount_of};
 pub use consent::{Consent, Victim};
 pub use crypt::{Crypt, Unlock};
 pub use format::{Due, FileSystem, Format, Formatting, bears, gone};
 pub use inventory::{Entry, Looked, inventory};
+pub use replacing::{Replacement, Wanted, unused};
 pub use select::{candidates, is_absent, select, volume};
 
 pub use smart::Health;

@@ -42,12 +42,41 @@ pub struct Health {
     pub hours: Option<u64>,
     /// Degrees Celsius.
     pub temperature: Option<i64>,
+    /// What it counts.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// What a disk counts, as far as it does: a SATA disk sectors and errors, an NVMe disk the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Sectors that were replaced by spare ones (attribute 5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reallocated: Option<u64>,
+    /// Sectors that cannot be read at the moment (attribute 197).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<u64>,
+    /// Errors that could not be corrected (attribute 187; of NVMe: media errors).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncorrected: Option<u64>,
+    /// Part of the writes that it was made for, in percent; may be above 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_percent: Option<u64>,
+    /// NVMe's critical warning, a bit for each kind; 0 is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub critical_warning: Option<u64>,
 }
 
 impl Health {
     /// It cannot be found out.
     pub fn unknown(why: impl Into<String>) -> Self {
-        Self { state: State::Unknown, remarks: vec![why.into()], hours: None, temperature: None }
+        Self {
+            state: State::Unknown,
+            remarks: vec![why.into()],
+            hours: None,
+            temperature: None,
+            counts: Counts::default(),
+        }
     }
 
     /// Its owner should act.
@@ -103,8 +132,7 @@ struct Raw {
 
 #[derive(Deserialize)]
 struct Nvme {
-    #[serde(default)]
-    critical_warning: u64,
+    critical_warning: Option<u64>,
     available_spare: Option<u64>,
     available_spare_threshold: Option<u64>,
     percentage_used: Option<u64>,
@@ -132,7 +160,7 @@ pub fn parse(json: &str) -> Health {
         said.ata_smart_attributes.iter().flat_map(|all| &all.table).filter_map(ata).collect();
     remarks.extend(nvme.map(nvme_remarks).unwrap_or_default());
     // Bit 1 of the warning is about temperature, which passes; the others do not.
-    let critical = nvme.is_some_and(|nvme| nvme.critical_warning & !0b10 != 0);
+    let critical = nvme.is_some_and(|nvme| nvme.critical_warning.unwrap_or(0) & !0b10 != 0);
     let state = match &said.smart_status {
         Some(Status { passed: false }) => State::Failing,
         _ if critical => State::Failing,
@@ -155,22 +183,40 @@ pub fn parse(json: &str) -> Health {
     if state == State::Failing {
         remarks.insert(0, "the disk itself says that it is failing".to_owned());
     }
+    let counted = |wanted: u32| {
+        let mut all = said.ata_smart_attributes.iter().flat_map(|all| &all.table);
+        all.find(|attribute| attribute.id == wanted).map(Attribute::count)
+    };
+    let counts = Counts {
+        reallocated: counted(5),
+        pending: counted(197),
+        uncorrected: counted(187).or(nvme.and_then(|nvme| nvme.media_errors)),
+        used_percent: nvme.and_then(|nvme| nvme.percentage_used),
+        critical_warning: nvme.and_then(|nvme| nvme.critical_warning),
+    };
     Health {
         state,
         remarks,
         hours: said.power_on_time.map(|time| time.hours),
         temperature: said.temperature.map(|temperature| temperature.current),
+        counts,
+    }
+}
+
+impl Attribute {
+    /// The low 32 bits count; some makers keep other numbers above them.
+    fn count(&self) -> u64 {
+        self.raw.value & 0xffff_ffff
     }
 }
 
 /// What an attribute of a SATA disk says against it.
 fn ata(attribute: &Attribute) -> Option<String> {
-    let Attribute { id, name, when_failed, raw: Raw { value } } = attribute;
+    let Attribute { id, name, when_failed, .. } = attribute;
     if when_failed == "now" {
         return Some(format!("{name} is below its limit"));
     }
-    // The low 32 bits count; some makers keep other numbers above them.
-    let count = value & 0xffff_ffff;
+    let count = attribute.count();
     let what = match id {
         5 => "sectors were replaced by spare ones",
         187 => "errors could not be corrected",
@@ -210,6 +256,7 @@ mod tests {
             remarks: Vec::new(),
             hours: Some(1730),
             temperature: Some(32),
+            counts: Counts { reallocated: Some(0), pending: Some(0), ..Counts::default() },
         };
         assert_eq!(good, expected);
         let worn = parse(include_str!("captured/sata-worn.json"));
@@ -218,6 +265,8 @@ mod tests {
             worn.remarks,
             ["104 sectors were replaced by spare ones", "8 sectors cannot be read at the moment"]
         );
+        let counts = Counts { reallocated: Some(104), pending: Some(8), ..Counts::default() };
+        assert_eq!(worn.counts, counts);
         let failing = parse(include_str!("captured/nvme-failing.json"));
         assert_eq!((failing.state, failing.hours), (State::Failing, Some(32798)));
         assert_eq!(
@@ -229,6 +278,13 @@ mod tests {
                 "7 times data could not be read or written"
             ]
         );
+        let counts = Counts {
+            uncorrected: Some(7),
+            used_percent: Some(112),
+            critical_warning: Some(5),
+            ..Counts::default()
+        };
+        assert_eq!(failing.counts, counts);
         assert!(failing.is_trouble() && worn.is_trouble() && !good.is_trouble());
     }
 

@@ -166,12 +166,14 @@ fn wish(at: String, disk: &DiskSelector, wanted: Wanted, found: Found) -> MountW
 /// dies takes its own files with it and no others. It is not shown with a disk missing: services
 /// would take the files on that one for deleted, and forget them.
 fn pool(at: &str, branches: Vec<String>) -> MountWish {
+    let name = at.rsplit('/').next().unwrap_or_default();
     // New files go to the disk with the most room, and elsewhere when that has less than is kept
     // free; the kernel caches the files of the disks, so not once more those of the pool.
     let options = [
         "nosuid,nodev,allow_other,category.create=mfs,moveonenospc=true,minfreespace=4G",
         "cache.files=off,dropcacheonclose=true",
-        &format!("fsname=mergerfs:{}", at.rsplit('/').next().unwrap_or_default()),
+        // It shows in the kernel's list of mounts, so that one with too few disks is known as such.
+        &format!("fsname=mergerfs:{name}:{}", branches.len()),
     ];
     MountWish {
         at: at.to_owned(),

@@ -10,9 +10,10 @@
 //!
 //! [`keys`] is the one table of what a seed may say; [`explain`] and [`schema`] are read off it.
 //! [`redact`] masks what must not be shown, [`warnings`] finds what is allowed and unwise, and
-//! [`write`] is the way back.
+//! [`write`] is the way back, [`edit`] changes a few words of a text.
 
 mod conform;
+pub mod edit;
 mod explain;
 pub mod keys;
 mod parse;

@@ -87,7 +87,7 @@ impl Doer<'_> {
     }
 
     /// Stops what runs, in order.
-    pub(super) fn hold(
+    pub(crate) fn hold(
         &self,
         reason: &str,
         scene: &Scene<'_>,
