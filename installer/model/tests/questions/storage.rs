@@ -265,8 +265,8 @@ fn what_is_formatted_is_encrypted_if_somebody_wants_that() {
     assert_eq!(
         question.text,
         "Shall what is formatted be encrypted? That is media on WD-WX12A347 and \
-         wwn-0x5000c500a1b2c3d4. It unlocks by itself at each start, and cannot be changed later \
-         without formatting again."
+         wwn-0x5000c500a1b2c3d4. Encrypted disks unlock by themselves at each start. It cannot be \
+         changed later without formatting again."
     );
     drop(question);
     assert!(!mounts(&with_disks(&world, &disks, &answers("no"))).contains("encrypt"));

@@ -280,7 +280,10 @@ mod tests {
     #[test]
     fn a_disk_without_a_serial_goes_by_another_name_that_lasts() {
         let nameless = Disk { serial: String::new(), ..empty() };
-        assert_eq!(offered(&[nameless.clone()]), "by-id:wwn-0x5000c500a1b2c3d4: format");
+        assert_eq!(
+            offered(std::slice::from_ref(&nameless)),
+            "by-id:wwn-0x5000c500a1b2c3d4: format"
+        );
         assert_eq!(
             describe(&nameless),
             "sdb (no serial, by-id wwn-0x5000c500a1b2c3d4, 0 GB, empty)"
@@ -293,7 +296,7 @@ mod tests {
         let ids = vec!["lvm-pv-uuid-a".to_owned()];
         let anonymous = Disk { ids: ids.clone(), ..nameless };
         assert_eq!(
-            offered(&[anonymous.clone()]),
+            offered(std::slice::from_ref(&anonymous)),
             "disk:sdb: it has neither a serial nor a name in /dev/disk/by-id, so nothing tells it \
              from others"
         );

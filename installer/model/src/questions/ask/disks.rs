@@ -103,13 +103,13 @@ fn holds(walk: &mut Walk<'_>, candidate: &Candidate, id: &str) -> Vec<String> {
             format!("What is on it ({}) can stay: that is asked next.", kept.in_words())
         }
         (Some(kept), false) => format!("What is on it ({}) stays.", kept.in_words()),
-        (None, _) => "For that it must be formatted: you are asked before.".to_owned(),
+        (None, _) => "It must be formatted for that: you are asked before.".to_owned(),
     };
     let options = PLACES.map(option).to_vec();
     let pools = mounts.clone();
     walk.texts(
         Question::new(id, format!("Disk {}", short(selector)), Kind::Several(options))
-            .asks(format!("{about}. What shall it hold? Nothing: it is left alone. {fate}"))
+            .asks(format!("{about}. What shall it hold? {fate} With no mark it is left alone."))
             .help(
                 "Media and downloads on one disk can share files without copying them. Backups \
                  belong on a disk of their own. What another disk holds already can be chosen as \
@@ -189,8 +189,8 @@ fn encryption(walk: &mut Walk<'_>) {
     walk.text(
         Question::new(ENCRYPT, "Encryption", Kind::Choice { options, other: false })
             .asks(format!(
-                "Shall what is formatted be encrypted? That is {}. It unlocks by itself at each \
-                 start, and cannot be changed later without formatting again.",
+                "Shall what is formatted be encrypted? That is {}. Encrypted disks unlock by \
+                 themselves at each start. It cannot be changed later without formatting again.",
                 names.join("; ")
             ))
             .help(
@@ -216,7 +216,7 @@ fn last_four(name: &str) -> String {
 /// The name of a selector, or its end.
 fn short(selector: &str) -> String {
     let name = named(selector);
-    match name.char_indices().rev().nth(19) {
+    match name.char_indices().rev().nth(24) {
         Some((at, _)) if at > 0 => format!("..{}", &name[at + 2..]),
         _ => name.to_owned(),
     }
