@@ -113,7 +113,7 @@ fn page(screens: &[String], said: &str, seed: &str) -> String {
          help, `<` or Escape goes back, and `<<` or Ctrl-C leaves; the same command goes\non there \
          later. Arrow keys and typed numbers or names both work. With `TERM=dumb` the same \
          questions\ncome as plain lines.\n\nThe box asks the same at [its console](setup.md), and \
-         besides about each of its own disks.\n\nThe screens of a run on a terminal of 80 columns and 24 \
+         besides about [its own disks](setup-disks.md).\n\nThe screens of a run on a terminal of 80 columns and 24 \
          rows, as a test sees them:\n",
         WAY.len()
     );

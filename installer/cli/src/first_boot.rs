@@ -25,7 +25,7 @@ use model::{
     catalogue::Catalogue,
     facts::{Facts, NetworkPort},
     paths,
-    plan::{Action, Handover, Plan},
+    plan::{Action, Handover, Install, Plan},
     preflight::Finding,
     report::{Report, Verdict},
     secret::SecretRef,
@@ -73,6 +73,8 @@ pub trait Machine: Places {
     /// # Errors
     /// The seed does not fit the catalogue or the machine.
     fn plan(&self, seed: &Seed) -> Result<Plan, Failure>;
+    /// The plan that follows in the copy that `install` makes of the system.
+    fn plan_after(&self, install: &Install, seed: &Seed) -> Result<Plan, Failure>;
     /// The SEED partition, to be written.
     fn medium(&self) -> Option<Arc<dyn Medium>>;
     /// When the image was built.

@@ -16,7 +16,7 @@ use model::{
     catalogue::Catalogue,
     facts::{Facts, NetworkPort, Volume},
     paths::partition,
-    plan::Plan,
+    plan::{Install, Plan, afterwards},
     preflight::Finding,
     report::Report,
     seed::Seed,
@@ -139,6 +139,10 @@ impl Machine for System {
 
     fn plan(&self, seed: &Seed) -> Result<Plan, Failure> {
         inputs::plan(&self.host, seed, probe::facts(&self.host)?)
+    }
+
+    fn plan_after(&self, install: &Install, seed: &Seed) -> Result<Plan, Failure> {
+        inputs::plan(&self.host, seed, afterwards(install, &probe::facts(&self.host)?))
     }
 
     fn medium(&self) -> Option<Arc<dyn Medium>> {

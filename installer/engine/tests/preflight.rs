@@ -56,6 +56,7 @@ fn facts() -> Facts {
         render_device: false,
         render_group: None,
         tunnel_device: false,
+        tpm2: false,
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),
         known: BTreeMap::new(),

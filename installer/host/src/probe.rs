@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use model::facts::{Facts, Firmware, NetworkPort};
 use serde_json::Value;
 
-use crate::{Command, Host, HostError, Result, disks, files};
+use crate::{Command, Host, HostError, Result, crypt, disks, files};
 
 /// Where the firmware says whether Secure Boot is enforced: four bytes of attributes, then 1.
 const SECURE_BOOT: &str =
@@ -31,6 +31,7 @@ pub fn facts(host: &Host) -> Result<Facts> {
         render_device: host.path("/dev/dri").exists(),
         render_group: render_group(host),
         tunnel_device: host.path("/dev/net/tun").exists(),
+        tpm2: host.path(crypt::TPM).exists(),
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),
         known: std::collections::BTreeMap::new(),
@@ -186,6 +187,7 @@ mod tests {
         );
         let facts = facts(&fake.host()).unwrap();
         assert_eq!((facts.processors, facts.memory), (2, 4_004_152 << 10));
+        assert!(!facts.tpm2);
         assert_eq!(facts.firmware, Firmware::UefiSecureBoot);
         assert_eq!(facts.product, "Standard PC");
         assert_eq!(
@@ -199,6 +201,8 @@ mod tests {
                 gateways: vec!["10.0.2.2".parse().unwrap()],
             }]
         );
+        put("dev/tpmrm0", b"");
+        assert!(super::facts(&fake.host()).unwrap().tpm2);
     }
 
     #[test]

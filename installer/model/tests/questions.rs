@@ -6,6 +6,8 @@
 
 #[path = "questions/install.rs"]
 mod install;
+#[path = "questions/storage.rs"]
+mod storage;
 mod support;
 
 use std::{collections::BTreeSet, path::Path, sync::LazyLock};
@@ -16,12 +18,15 @@ use model::{
     facts::{Disk, Facts, Volume},
     plan,
     questions::{Answers, Interview, Kind, Question, Value, World, prefill},
-    seed::{AdminPassword, Certificate, MountSource, SecretSource},
+    seed::{AdminPassword, Certificate, SecretSource},
 };
 use proptest::prelude::*;
 
 /// No way asks more than this.
 const MOST: usize = 60;
+
+/// A file system on a disk that has two.
+const PART: &str = "uuid:0a1b2c3d-0000-4000-8000-000200000004";
 
 const PASSWORD: &str = "violet pencil under seven rivers";
 
@@ -116,9 +121,8 @@ fn good(question: &Question<'_>) -> Value {
         "notifications.smtp.server" => text("smtp.example.org:587"),
         "notifications.ntfy.url" => text("https://ntfy.sh/alex-7f3a"),
         _ if id.ends_with(".consent") => {
-            let disks = stick_world().facts.disks;
-            let disk = disks.iter().rfind(|disk| id.contains(disk.serial.as_str())).unwrap();
-            text(&disk.serial[disk.serial.len() - 4..])
+            let name = id.trim_end_matches(".consent").rsplit(':').next().unwrap();
+            text(&name[name.len() - 4..])
         }
         _ if matches!(question.kind, Kind::Secret { .. }) => secret("a-token-of-the-provider"),
         _ => panic!("what is good for {question:?}?"),
@@ -172,6 +176,8 @@ fn possible(question: &Question<'_>) -> Vec<Value> {
             let without = |name: &&str| names.iter().copied().filter(|n| n != name).collect();
             let sets: Vec<Vec<&str>> = names.iter().map(without).collect();
             all.extend(sets.iter().map(|set| texts(set)));
+            let free = options.iter().filter(|option| option.refused.is_none());
+            all.push(texts(&free.map(|option| option.value.as_str()).collect::<Vec<_>>()));
             all.extend(names.iter().map(|name| texts(&[name])));
             all.push(texts(&[]));
         }
@@ -181,6 +187,7 @@ fn possible(question: &Question<'_>) -> Vec<Value> {
                 texts(&["media+downloads //nas.lan/data", "backups nas.lan:/export/backups"]),
                 texts(&["media serial:WD-X1 xfs"]),
                 texts(&["backups //nas.lan/b"]),
+                texts(&["media serial:WD-X1 xfs key", "media by-id:wwn-0x5000 xfs key"]),
             ]);
         }
         Kind::Text if question.default == Some(text("")) => all.push(text("alex")),
@@ -289,7 +296,9 @@ fn everything_can_be_gone_back_over(interview: &mut Interview<'_>, seed_text: &S
 
 /// A seed that came out of the questions leads to itself.
 fn the_seed_fills_in_its_own_answers(interview: &Interview<'_>, seed_text: &str) {
-    if seed_text.contains("wipe = ") || seed_text.contains("\ndisable = ") {
+    if ["wipe = ", "wipes = "].iter().any(|key| seed_text.contains(key))
+        || seed_text.contains("\ndisable = ")
+    {
         // Consent must be given anew; what was left out is then the owner's wish.
         return;
     }
@@ -302,12 +311,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_way_ends_in_a_good_seed(choices in prop::collection::vec(any::<u32>(), 0..90), kind in 0..5) {
+    fn every_way_ends_in_a_good_seed(choices in prop::collection::vec(any::<u32>(), 0..90), kind in 0..6) {
         let world = match kind {
             0 => box_world(false),
             1 => box_world(true),
             2 => World::of_pc(&CATALOGUE, None),
             3 => stick_world(),
+            4 => storage::world(),
             _ => World::of_pc(&CATALOGUE, Some(4 << 30)),
         };
         wander(&world, &choices);
@@ -321,6 +331,7 @@ fn every_question_is_reached() {
     let ways: [&[(&str, Value)]; 3] = [
         &[
             ("domain.kind", text("duckdns")),
+            ("storage.disks", texts(&["serial:WD-WX12A345", "serial:WD-WX12A347"])),
             ("storage.disk.serial:WD-WX12A345", texts(&["media"])),
             ("storage.disk.serial:WD-WX12A345.format", yes.clone()),
             ("storage.disk.serial:WD-WX12A347", texts(&["downloads"])),
@@ -364,30 +375,6 @@ fn answered<'a>(world: &'a World<'a>, answers: &[(&str, Value)]) -> Interview<'a
     interview
 }
 
-#[test]
-fn formatting_needs_the_last_four_of_the_serial() {
-    let disk = "storage.disk.serial:WD-WX12A345";
-    let format = format!("{disk}.format");
-    let answers = [(disk, texts(&["media", "downloads"])), (format.as_str(), Value::Yes(true))];
-    let world = box_world(true);
-    let mut interview = answered(&world, &answers);
-    let (_, seed) = interview.seed().unwrap();
-    let mount = &seed.mounts[0];
-    assert_eq!(
-        (mount.at.as_str(), &mount.holds[..]),
-        ("/mnt/storage", &["media".to_owned(), "downloads".to_owned()][..])
-    );
-    let MountSource::Disks { members, .. } = &mount.source else { panic!("{mount:?}") };
-    assert_eq!(members[0].wipe.as_deref(), Some("WD-WX12A345"));
-    let consent = interview.summary().into_iter().find(|line| line.id.0.ends_with(".consent"));
-    interview.reopen(&consent.unwrap().id);
-    assert!(interview.next().unwrap().question.text.contains("EVERYTHING ON IT IS LOST"));
-    let refused = interview.answer(&text("y")).unwrap_err();
-    assert_eq!(refused.what, "`y` is not the end of the serial of this disk");
-    interview.answer(&text("a345")).unwrap();
-    assert!(interview.next().is_none());
-}
-
 /// The same box, started from a stick: with an empty disk, and with one that is too small.
 fn stick_world() -> World<'static> {
     let mut facts = facts();
@@ -399,28 +386,13 @@ fn stick_world() -> World<'static> {
 }
 
 #[test]
-fn nothing_is_preselected_and_no_version_without_formatting_asks_for_it() {
-    let world = box_world(false);
-    let interview = answered(&world, &[]);
-    assert!(interview.seed().unwrap().1.mounts.is_empty());
-    let asked: Vec<String> = interview.summary().into_iter().map(|line| line.id.0).collect();
-    assert!(
-        !asked.iter().any(|id| id.ends_with(".format") || id.contains("WD-WX12A347")),
-        "{asked:?}"
-    );
-    let mut again = Interview::new(&world, interview.answers().clone());
-    again.reopen(&model::questions::Id::new("storage.shares"));
-    let question = again.next().unwrap().question.text;
-    assert!(question.contains("this version formats no disks"), "{question}");
-}
-
-#[test]
 fn the_planner_takes_what_was_asked() {
     let world = box_world(false);
     let answers = [
         ("domain.kind", text("duckdns")),
+        ("storage.disks", texts(&["serial:WD-WX12A345", PART])),
         ("storage.disk.serial:WD-WX12A345", texts(&["media", "downloads"])),
-        ("storage.disk.uuid:0a1b2c3d-0000-4000-8000-000200000004", texts(&["backups"])),
+        (&format!("storage.disk.{PART}"), texts(&["backups"])),
         ("vpn.wanted", Value::Yes(true)),
         ("stacks", texts(&["backup", "media", "productivity"])),
         ("notifications", texts(&["mail", "ntfy"])),
@@ -517,7 +489,8 @@ prefer = ["promtail"]
 
 #[test]
 fn texts_are_short_and_plain() {
-    for world in [box_world(true), World::of_pc(&CATALOGUE, None)] {
+    let media = texts(&["media"]);
+    for world in [storage::world(), World::of_pc(&CATALOGUE, None)] {
         let mut interview = Interview::new(&world, Answers::none());
         while let Some(asked) = interview.next() {
             let question = &asked.question;
@@ -527,7 +500,15 @@ fn texts_are_short_and_plain() {
             }
             assert!(question.title.len() <= 30, "{}", question.title);
             assert!(question.help.len() <= 600, "{}: {}", question.id, question.help.len());
-            let value = question.default.clone().unwrap_or_else(|| good(question));
+            let value = match question.id.0.as_str() {
+                "storage.disks" => storage::all_of(question),
+                "storage.shares" => texts(&["backups //nas.lan/b"]),
+                id if id.starts_with("storage.disk.") && question.check(&media).is_ok() => {
+                    media.clone()
+                }
+                id if id.ends_with(".format") => Value::Yes(true),
+                _ => question.default.clone().unwrap_or_else(|| good(question)),
+            };
             interview.answer(&value).unwrap();
         }
     }

@@ -13,6 +13,7 @@ use std::{
 use engine::Folder;
 use model::{
     Digest,
+    facts::{Disk, Volume},
     plan::{FORMAT, Step, StepId},
     preflight::{Check, Verdict as PreflightVerdict},
     report::{Outcome, StepReport},
@@ -33,6 +34,8 @@ struct Fake {
     rescue: bool,
     /// It has the repository's own catalogue, and makes real plans for 8 GiB and one port.
     real: bool,
+    /// What such a machine has for disks.
+    disks: Vec<Disk>,
     /// It runs from a stick, and every plan copies it; how a run ends that finds nothing wrong.
     copies: Option<Verdict>,
     /// How the runs end; none left: well.
@@ -51,6 +54,7 @@ impl Fake {
             seeds: RefCell::default(),
             rescue: false,
             real: false,
+            disks: Vec::new(),
             copies: None,
             ends: RefCell::default(),
             log: RefCell::default(),
@@ -90,7 +94,7 @@ fn plan() -> Plan {
 
 /// The step of a plan that copies the system of a stick.
 fn copy() -> Step {
-    let disk = model::facts::Disk { serial: "BOX2".into(), size: 1, ..Default::default() };
+    let disk = Disk { serial: "BOX2".into(), size: 1, ..Default::default() };
     let consent = model::disk::Consent::given("BOX2", &disk).unwrap();
     let action = Action::Install(model::plan::Install { consent, needs: 1 });
     Step { id: StepId::new("install"), title: "Install".to_owned(), action }
@@ -143,7 +147,8 @@ impl Machine for Fake {
     }
     fn world(&self) -> Result<(Catalogue, Facts), Failure> {
         if self.real {
-            let facts = Facts { interfaces: self.ports(), ..Facts::of_memory(8 << 30) };
+            let (interfaces, disks) = (self.ports(), self.disks.clone());
+            let facts = Facts { interfaces, disks, tpm2: true, ..Facts::of_memory(8 << 30) };
             return Ok((crate::inputs::catalogue(&self.host)?, facts));
         }
         let files = [("images.lock".to_owned(), "schema = 1\n".to_owned())].into();
@@ -169,6 +174,10 @@ impl Machine for Fake {
             None => plan().steps,
         };
         Ok(Plan { seed: seed.digest.clone(), steps, ..plan() })
+    }
+    fn plan_after(&self, install: &Install, seed: &Seed) -> Result<Plan, Failure> {
+        let (catalogue, facts) = self.world()?;
+        Ok(model::plan::plan(seed, &catalogue, &model::plan::afterwards(install, &facts))?)
     }
     fn medium(&self) -> Option<Arc<dyn Medium>> {
         Some(Arc::new(Folder(self.partition.clone())))

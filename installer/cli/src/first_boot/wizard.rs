@@ -277,8 +277,13 @@ impl Desk<'_> {
                 return refused(problems.summary_lines(), what, "please report it");
             }
         };
-        let plan = match self.machine.plan(&seed) {
-            Ok(plan) => plan,
+        let plans = self.machine.plan(&seed).and_then(|plan| match plan.install() {
+            None => Ok((None, plan)),
+            // The copy is not all that is agreed to.
+            Some(copy) => Ok((Some(copy.clone()), self.machine.plan_after(copy, &seed)?)),
+        });
+        let (copy, plan) = match plans {
+            Ok(plans) => plans,
             Err(failure) => {
                 let text = failure.text().lines().map(str::to_owned).collect();
                 let what = "this machine cannot do that";
@@ -292,7 +297,7 @@ impl Desk<'_> {
             _ => "There is trouble, told before. Shall all this be done all the same?",
         };
         Ending {
-            text: words(&plan, &seed, &findings),
+            text: words(copy.as_ref(), &plan, &seed, &findings),
             question: question.to_owned(),
             refused: None,
         }

@@ -24,7 +24,7 @@ pub fn mount_of(
         (None, true) => FileSystem::Ext4,
         (None, false) => there_is(disk)?,
     };
-    let wipe = match (format, disk.serial.is_empty(), disk.ids.first()) {
+    let wipe = match (format, disk.serial.is_empty(), disk.lasting_ids().next()) {
         (false, ..) => None,
         (true, false, _) => Some(disk.serial.clone()),
         (true, true, Some(id)) => Some(id.clone()),

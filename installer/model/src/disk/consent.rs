@@ -128,11 +128,11 @@ impl Victim {
         let id = disk.serial.is_empty().then(|| wipe.to_owned());
         let named = match &id {
             None => disk.serial == wipe,
-            Some(id) => disk.ids.contains(id),
+            Some(id) => disk.lasting_ids().any(|known| known == id),
         };
         if !named {
             let what = format!("consent is for `{wipe}`, but the disk found is {}", describe(disk));
-            let hint = match (disk.serial.is_empty(), disk.ids.first()) {
+            let hint = match (disk.serial.is_empty(), disk.lasting_ids().next()) {
                 (false, _) => format!("if it may be formatted, write `wipe = \"{}\"`", disk.serial),
                 (true, Some(id)) => format!("if it may be formatted, write `wipe = \"{id}\"`"),
                 (true, None) => {

@@ -47,7 +47,7 @@ pub fn size(bytes: u64) -> String {
 
 /// How the disk is selected in a seed: `serial:…`; `by-id:…` if it has no serial.
 pub fn selector(disk: &Disk) -> String {
-    match (disk.serial.is_empty(), disk.ids.first()) {
+    match (disk.serial.is_empty(), disk.lasting_ids().next()) {
         (false, _) => format!("serial:{}", disk.serial),
         (true, Some(id)) => format!("by-id:{id}"),
         (true, None) => "no serial".to_owned(),

@@ -158,6 +158,18 @@ fn a_disk_without_serial_is_named_by_its_link() {
         refused(Consent::given("", &nameless)).1,
         "if it may be formatted, write `wipe = \"ata-WDC_WD40_sda\"`"
     );
+    // The name of what lies on it is gone once it is formatted.
+    let contents = "lvm-pv-uuid-2oIaTe".to_owned();
+    let both = Disk { ids: vec!["wwn-0x5".into(), contents.clone()], ..nameless.clone() };
+    assert_eq!(
+        refused(Consent::given(&contents, &both)),
+        (
+            "consent is for `lvm-pv-uuid-2oIaTe`, but the disk found is by-id:wwn-0x5 (WDC WD40, \
+             sata, 4000 GB, empty)"
+                .into(),
+            "if it may be formatted, write `wipe = \"wwn-0x5\"`".into()
+        )
+    );
     let nothing = Disk { ids: Vec::new(), ..nameless };
     assert_eq!(
         refused(Consent::given("", &nothing)),

@@ -33,6 +33,9 @@ pub struct Facts {
     pub render_group: Option<u32>,
     /// `/dev/net/tun` can be had.
     pub tunnel_device: bool,
+    /// There is a TPM 2.0, and it is turned on.
+    #[serde(default)]
+    pub tpm2: bool,
     /// Names of the lock's artefacts that lie on the box with the right digest.
     #[serde(default)]
     pub artefacts: Vec<String>,
@@ -60,6 +63,7 @@ impl Facts {
             render_device: false,
             render_group: None,
             tunnel_device: true,
+            tpm2: false,
             artefacts: Vec::new(),
             own_artefacts: Vec::new(),
             known: BTreeMap::new(),
@@ -119,6 +123,12 @@ impl Disk {
     /// A stick, a card or a disk on a cable: what a system is carried around on, to be pulled out again.
     pub fn is_portable(&self) -> bool {
         self.removable || self.bus == "usb"
+    }
+
+    /// Those of [`Self::ids`] that name the device. The others name what lies on it, and go with it.
+    pub fn lasting_ids(&self) -> impl Iterator<Item = &String> {
+        const CONTENTS: [&str; 3] = ["lvm-pv-uuid-", "dm-", "md-"];
+        self.ids.iter().filter(|id| !CONTENTS.iter().any(|kind| id.starts_with(kind)))
     }
 }
 

@@ -243,5 +243,5 @@ fn one_of(disk: &Disk, selector: &DiskSelector, wanted: Wanted) -> Result<String
 
 /// What consent to format the disk would have to repeat.
 fn consent_of(disk: &Disk) -> Option<&String> {
-    if disk.serial.is_empty() { disk.ids.first() } else { Some(&disk.serial) }
+    if disk.serial.is_empty() { disk.lasting_ids().next() } else { Some(&disk.serial) }
 }

@@ -66,8 +66,8 @@ pub(crate) fn fits(found: &Disk, needs: u64) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The machine as it is when it runs from the copy.
-pub(super) fn afterwards(install: &Install, facts: &Facts) -> Facts {
+/// The machine as it is when it runs from the copy: what the plan for the rest is made from.
+pub fn afterwards(install: &Install, facts: &Facts) -> Facts {
     let mut facts = facts.clone();
     for disk in &mut facts.disks {
         disk.boot = install.consent.victim().names(disk);

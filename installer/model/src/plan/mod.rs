@@ -19,6 +19,7 @@ mod system;
 pub use access::matrix;
 pub use action::*;
 pub use budget::{budget, fits, left_out};
+pub use install::afterwards;
 pub use make::plan;
 pub use outlook::Outlook;
 pub use storage::FORMATS;

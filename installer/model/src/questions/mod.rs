@@ -16,6 +16,7 @@
 mod answers;
 mod ask;
 mod interview;
+mod mounted;
 pub mod password;
 mod prefill;
 mod question;

@@ -2,7 +2,10 @@
 
 use toml::{Table, Value as Toml, de::DeTable};
 
-use super::{Answers, Value, ask::STAY};
+use super::{
+    Answers, Value,
+    ask::{ENCRYPT, STAY},
+};
 use crate::{
     Secret,
     seed::{self, providers},
@@ -99,11 +102,16 @@ fn mounts(answers: &mut Answers, tree: &Table) {
             None => None,
         };
         let Some(Value::Texts(holds)) = holds else { continue };
-        if let Some(disk) = text_at("disk") {
+        let pool = table.get("disks").and_then(Toml::as_array);
+        let members = pool.into_iter().flatten().filter_map(Toml::as_str);
+        for disk in text_at("disk").into_iter().chain(members) {
             answers.prefill(format!("storage.disk.{disk}"), Value::Texts(holds.clone()));
             let filesystem = text_at("filesystem").unwrap_or("ext4");
-            disks.push(format!("{} {disk} {filesystem}", holds.join("+")));
-        } else if let Some(remote) = text_at("remote") {
+            let encrypt = text_at("encrypt").map(|how| format!(" {how}")).unwrap_or_default();
+            disks.push(format!("{} {disk} {filesystem}{encrypt}", holds.join("+")));
+        }
+        fill_text(answers, ENCRYPT, text_at("encrypt").map(str::to_owned));
+        if let Some(remote) = text_at("remote") {
             shares.push(format!("{} {remote}", holds.join("+")));
             let id = format!("storage.share.{}", shares.len());
             fill_text(answers, &format!("{id}.user"), text_at("user").map(str::to_owned));

@@ -2,9 +2,14 @@
 
 use toml::{Table, Value as Toml};
 
-use super::{Said, Value};
+use super::{
+    Said, Value,
+    ask::{ENCRYPT, STAY},
+    mounted::{Fate, Mounted, Source, named},
+};
 use crate::{
     Secret,
+    disk::{FileSystem, Unlock},
     seed::keys::{self, find},
 };
 
@@ -86,10 +91,10 @@ fn domain(seed: &mut Writer, said: &Said) {
 
 fn install(seed: &mut Writer, said: &Said) {
     let disk = said.text("install.disk");
-    if let Some(serial) = disk.strip_prefix("serial:") {
+    if !disk.is_empty() && disk != STAY {
         seed.table("install");
         seed.text_key("install.disk", disk);
-        seed.text_key("install.wipe", serial);
+        seed.text_key("install.wipe", named(disk));
     }
 }
 
@@ -107,19 +112,44 @@ fn storage(seed: &mut Writer, said: &Said) {
                 seed.key("storage.mount.holds", list(several));
             }
         }
-        match &mounted.filesystem {
-            Some(filesystem) => {
-                seed.text_key("storage.mount.disk", &mounted.source);
-                seed.text_key("storage.mount.filesystem", filesystem);
-                seed.text_key("storage.mount.wipe", mounted.wipe.as_deref().unwrap_or_default());
+        match &mounted.source {
+            Source::Disks(_) => disks(seed, said, mounted),
+            Source::Share { remote, login } => {
+                seed.text_key("storage.mount.remote", remote);
+                let Some(login) = login else { continue };
+                seed.text_key("storage.mount.user", said.text(&format!("{login}.user")));
+                seed.text_key("storage.mount.password", said.text(&format!("{login}.password")));
             }
-            None => seed.text_key("storage.mount.remote", &mounted.source),
-        }
-        if let Some(login) = &mounted.login {
-            seed.text_key("storage.mount.user", said.text(&format!("{login}.user")));
-            seed.text_key("storage.mount.password", said.text(&format!("{login}.password")));
         }
     }
+}
+
+/// A disk, or several as one folder.
+fn disks(seed: &mut Writer, said: &Said, mounted: &Mounted) {
+    let members = mounted.members();
+    let selectors: Vec<String> = members.iter().map(|member| member.selector.clone()).collect();
+    let formatted = members.iter().filter(|member| member.fate == Fate::Formatted);
+    let wipes: Vec<String> = formatted.map(|member| named(&member.selector).to_owned()).collect();
+    match &selectors[..] {
+        [one] => {
+            seed.text_key("storage.mount.disk", one);
+            seed.text_key("storage.mount.wipe", wipes.first().map_or("", String::as_str));
+        }
+        several => {
+            seed.key("storage.mount.disks", list(several));
+            if !wipes.is_empty() {
+                seed.key("storage.mount.wipes", list(&wipes));
+            }
+        }
+    }
+    let kept = mounted.kept();
+    let filesystem = kept.map_or(FileSystem::Ext4.word(), |kept| kept.filesystem.as_str());
+    seed.text_key("storage.mount.filesystem", filesystem);
+    let encrypt = match kept {
+        Some(kept) => kept.unlock.map_or("", Unlock::word),
+        None => Some(said.text(ENCRYPT)).filter(|how| *how != "no").unwrap_or_default(),
+    };
+    seed.text_key("storage.mount.encrypt", encrypt);
 }
 
 fn vpn(seed: &mut Writer, said: &Said) {

@@ -2,28 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answers, Id, Question, Value, World, ask};
+use super::{Answers, Id, Question, Value, World, ask, mounted::Mounted};
 
 /// What the answers on the way say, by question. Answers off the way are not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
     values: BTreeMap<Id, Value>,
-    /// Disks and shares, in the order in which they were asked for.
+    /// Mounts, in the order in which they were asked for.
     pub(super) mounts: Vec<Mounted>,
-}
-
-/// A disk or share that shall hold something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mounted {
-    pub(super) holds: Vec<String>,
-    /// A selector, or where the share is.
-    pub(super) source: String,
-    /// Of a disk; none: a share.
-    pub(super) filesystem: Option<String>,
-    /// Serial that permits formatting.
-    pub(super) wipe: Option<String>,
-    /// Of a share that wants a login: what the names of its questions begin with.
-    pub(super) login: Option<String>,
 }
 
 impl Said {
@@ -124,6 +110,11 @@ impl<'a> Walk<'a> {
     /// computed otherwise.
     pub(super) fn wants_default(&self, id: &str) -> bool {
         self.open.is_none() && !self.answers.get(&Id::new(id)).is_some_and(|given| given.settled)
+    }
+
+    /// Whether there is an answer to this question, be it only as its default.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.answers.get(&Id::new(id)).is_some()
     }
 
     /// Asks for a text.

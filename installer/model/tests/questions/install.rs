@@ -24,7 +24,12 @@ fn a_stick_goes_onto_an_empty_disk_by_default_and_never_without_its_serial() {
         seed_text.reveal()
     );
     let plan = plan::plan(&seed, &CATALOGUE, &world.facts).unwrap_or_else(|p| panic!("{p}"));
-    assert_eq!(plan.install().unwrap().consent.victim().serial, "WD-WX12A347");
+    let copy = plan.install().unwrap();
+    assert_eq!(copy.consent.victim().serial, "WD-WX12A347");
+    // What follows there can be told before the copy is made.
+    let there = plan::afterwards(copy, &world.facts);
+    let then = plan::plan(&seed, &CATALOGUE, &there).unwrap_or_else(|p| panic!("{p}"));
+    assert!(then.install().is_none() && then.steps.last().unwrap().id.0 == "handover");
     let asked: Vec<String> = interview.summary().into_iter().map(|line| line.id.0).collect();
     assert!(!asked.contains(&"storage.disk.serial:WD-WX12A347".to_owned()), "{asked:?}");
 

@@ -113,6 +113,7 @@ pub fn facts() -> Facts {
         render_device: false,
         render_group: None,
         tunnel_device: true,
+        tpm2: false,
         artefacts: Vec::new(),
         own_artefacts: Vec::new(),
         known: Default::default(),

@@ -56,6 +56,7 @@ impl Dialog<'_, '_> {
             }
             Kind::Text | Kind::Secret { .. } => {}
         }
+        page.below.extend(refusals(question.kind.options()));
         if !self.cursor_is_shown() {
             // On paper the cursor marks the default.
             let default = matches!(question.kind, Kind::Choice { .. } | Kind::YesNo);
@@ -111,9 +112,42 @@ impl Dialog<'_, '_> {
 }
 
 fn row(marked: Option<bool>, option: &Choice) -> Row {
-    let text = match &option.refused {
-        None => option.label.clone(),
-        Some(why) => format!("{} (not now: {why})", option.label),
-    };
-    Row { marked, text }
+    Row { marked, text: option.label.clone() }
+}
+
+/// What cannot be chosen, by its number. A reason has no room behind the label of a disk.
+fn refusals(options: &[Choice]) -> impl Iterator<Item = String> {
+    let numbered = (1..).zip(options);
+    numbered.filter_map(|(number, option)| {
+        option.refused.as_ref().map(|why| format!("{number} cannot be chosen: {why}."))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_stands_below_by_its_number_and_is_not_cut() {
+        let label = "WDC WD40EFRX (serial WD-WX12A345, 4000 GB, ext4 \"films\")";
+        let mut refused = Choice::new("disk:sdb", label);
+        refused.refused = Some("another disk has the same serial".to_owned());
+        let options = [Choice::new("serial:A", "A"), refused];
+        let page = Page {
+            rows: options.iter().map(|option| row(Some(false), option)).collect(),
+            below: refusals(&options).collect(),
+            ..Page::default()
+        };
+        let (lines, _) = page.lines();
+        assert_eq!(
+            lines[6..],
+            [
+                "   [ ] 1  A".to_owned(),
+                format!("   [ ] 2  {label}"),
+                String::new(),
+                "   2 cannot be chosen: another disk has the same serial.".to_owned(),
+                " ()".to_owned(),
+            ]
+        );
+    }
 }

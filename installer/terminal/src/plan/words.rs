@@ -11,18 +11,20 @@ use super::{number, sources};
 use crate::number::bytes;
 
 /// What will happen, one paragraph each, with what the look at machine and network found. The seed
-/// is the one that the plan was made from.
-pub fn words(plan: &Plan, seed: &Seed, findings: &[Finding]) -> Vec<String> {
+/// is the one that the plan was made from. With a `copy` the system is moved first, and the plan is
+/// the one that follows there.
+pub fn words(
+    copy: Option<&Install>,
+    plan: &Plan,
+    seed: &Seed,
+    findings: &[Finding],
+) -> Vec<String> {
     let mut paragraphs = vec![
         "Nothing on this machine has been changed so far. After `yes`, and not before, this is \
          what happens:"
             .to_owned(),
     ];
-    if let Some(install) = plan.install() {
-        paragraphs.extend(copy(install, seed));
-        paragraphs.extend(findings.iter().filter_map(finding));
-        return paragraphs;
-    }
+    paragraphs.extend(copy.into_iter().flat_map(moved));
     for step in &plan.steps {
         match &step.action {
             Action::Identity(identity) => paragraphs.push(who(identity)),
@@ -37,26 +39,24 @@ pub fn words(plan: &Plan, seed: &Seed, findings: &[Finding]) -> Vec<String> {
     paragraphs
 }
 
-/// A plan that only moves the system: what is done there comes of the same answers.
-fn copy(install: &Install, seed: &Seed) -> Vec<String> {
+/// The system goes onto another disk, before all else.
+fn moved(install: &Install) -> [String; 3] {
     let victim = install.consent.victim();
     let lost = match victim.contents.is_empty() {
         true => "It is empty.".to_owned(),
         false => format!("EVERYTHING ON IT IS LOST: {}.", victim.contents.join(", ")),
     };
     let model = if victim.model.trim().is_empty() { "disk" } else { victim.model.trim() };
-    vec![
+    [
         format!(
             "Disks: the system of this stick is copied onto {victim} ({model}, {}) and read back from \
-             there. {lost} No other disk is written to, and the stick stays as it is.",
+             there. {lost} The copy writes to no other disk, and the stick stays as it is.",
             disk::size(victim.size)
         ),
-        format!(
-            "Then: the machine starts again, from that disk, and sets itself up there by your answers \
-             without asking: it is called {}, its admin is {}. Pull out the stick when it says so.",
-            seed.system.hostname, seed.admin.name
-        ),
         "Power may go at any moment: as long as the copy is not whole, the stick starts again."
+            .to_owned(),
+        "Then: the machine starts again, from that disk. Pull out the stick when it says so. All that \
+         follows happens there, without asking again:"
             .to_owned(),
     ]
 }
@@ -83,24 +83,56 @@ fn disks(storage: &Storage) -> Vec<String> {
             format.consent.victim().in_words()
         ));
     }
-    let named = |mount: &MountWish| format!("{} at {} ({})", mount.what, mount.at, mount.kind);
+    let named = |mount: &MountWish| {
+        let encrypted = if mount.crypt.is_some() { ", encrypted" } else { "" };
+        format!("{} at {} ({}{encrypted})", volume(mount), mount.at, mount.kind)
+    };
+    // What shows other mounts once more: pools, and places on a disk for several.
+    let (shown, volumes): (Vec<&MountWish>, Vec<&MountWish>) =
+        storage.mounts.iter().partition(|mount| !mount.requires.is_empty());
     let (new, there): (Vec<&MountWish>, Vec<&MountWish>) =
-        storage.mounts.iter().partition(|mount| mount.format.is_some());
+        volumes.into_iter().partition(|mount| mount.format.is_some());
+    let all = |mounts: Vec<&MountWish>| {
+        let verb = if mounts.len() == 1 { "is" } else { "are" };
+        let names: Vec<String> = mounts.into_iter().map(named).collect();
+        format!("{} {verb}", names.join(", "))
+    };
     if !new.is_empty() {
-        let new: Vec<String> = new.into_iter().map(named).collect();
-        paragraphs.push(format!("Disks: {} is made anew.", new.join(", ")));
+        paragraphs.push(format!("Disks: {} made anew.", all(new)));
     }
     if !there.is_empty() {
-        let there: Vec<String> = there.into_iter().map(named).collect();
-        paragraphs
-            .push(format!("Disks: {} is used. What lies there already stays.", there.join(", ")));
+        paragraphs.push(format!("Disks: {} used. What lies there already stays.", all(there)));
+    }
+    for mount in shown {
+        let of: Vec<&str> =
+            mount.requires.iter().filter_map(|at| storage.mount(at)).map(volume).collect();
+        paragraphs.push(match &of[..] {
+            [_] => format!("Disks: {} is a folder on {}.", mount.at, mount.requires.join("")),
+            of => format!(
+                "Disks: {} shows {} as one folder. A disk that dies takes its own files with it.",
+                mount.at,
+                of.join(" and ")
+            ),
+        });
+    }
+    if storage.crypts().next().is_some() {
+        paragraphs.push(
+            "Disks: keys of the encrypted ones lie on the system's disk. Save them after the install \
+             by `homelab recovery-sheet`: who has lost them has lost what is on those disks."
+                .to_owned(),
+        );
     }
     let own = match storage.grow_root {
         true => "the system grows to the end of the disk that it was started from",
         false => "the disk of the system stays as it is",
     };
-    paragraphs.push(format!("Disks: {own}. No other disk is written to."));
+    paragraphs.push(format!("Disks: {own}. No disk that is not named here is written to."));
     paragraphs
+}
+
+/// A disk as the seed selects it, or where a share is.
+fn volume(mount: &MountWish) -> &str {
+    mount.disk.as_deref().unwrap_or(&mount.what)
 }
 
 /// What is open, by from where. A port that leads to a container is open on the box as well, and
@@ -187,7 +219,7 @@ fn finding(finding: &Finding) -> Option<String> {
 mod tests {
     use model::{
         Digest,
-        disk::{Consent, FileSystem, Format},
+        disk::{Consent, Crypt, FileSystem, Format, Unlock},
         facts::Disk,
         plan::{
             FORMAT, Handover, ImagePull, Images, PasswordWish, PortRule, Protocol, ServiceWish,
@@ -312,24 +344,78 @@ mod tests {
         };
         let told = |table| {
             let consent = disk::Consent::given("BOX2", &disk(table)).unwrap();
-            let install = Action::Install(Install { consent, needs: 1 });
-            let plan = Plan { steps: vec![step(install)], ..plan() };
+            let copy = Install { consent, needs: 1 };
             let text = "schema = 1\n[admin]\npassword = { ask = true }\n";
-            words(&plan, &model::seed::parse("seed.toml", text).unwrap(), &[])
+            words(Some(&copy), &plan(), &model::seed::parse("seed.toml", text).unwrap(), &[])
         };
+        let all = told(Some("dos"));
         assert_eq!(
-            told(Some("dos"))[1..],
+            all[1..4],
             [
                 "Disks: the system of this stick is copied onto `serial:BOX2` (Fast, 500 GB) and read \
-                 back from there. EVERYTHING ON IT IS LOST: dos partition table. No other disk is \
-                 written to, and the stick stays as it is.",
-                "Then: the machine starts again, from that disk, and sets itself up there by your \
-                 answers without asking: it is called homelab, its admin is admin. Pull out the stick \
-                 when it says so.",
+                 back from there. EVERYTHING ON IT IS LOST: dos partition table. The copy writes to \
+                 no other disk, and the stick stays as it is.",
                 "Power may go at any moment: as long as the copy is not whole, the stick starts again.",
+                "Then: the machine starts again, from that disk. Pull out the stick when it says so. \
+                 All that follows happens there, without asking again:",
             ]
         );
+        let text = "schema = 1\n[admin]\npassword = { ask = true }\n";
+        let seed = model::seed::parse("seed.toml", text).unwrap();
+        assert_eq!(all[4..], words(None, &plan(), &seed, &[])[1..], "the same as on any box");
         assert!(told(None)[1].contains("It is empty."));
+    }
+
+    #[test]
+    fn a_pool_and_places_on_it_are_told_as_folders() {
+        let disk = |serial: &str| Disk {
+            serial: serial.into(),
+            model: "WD40".into(),
+            size: 4_000_000_000_000,
+            ..Disk::default()
+        };
+        let branch = |at: &str, serial: &str| {
+            let consent = Consent::given(serial, &disk(serial)).unwrap();
+            let format = Format::new(consent, FileSystem::Ext4, "storage");
+            MountWish {
+                at: at.into(),
+                kind: "ext4".into(),
+                crypt: Some(Crypt { uuid: format.uuid.clone(), unlock: Unlock::Key }),
+                format: Some(format),
+                disk: Some(format!("serial:{serial}")),
+                ..MountWish::default()
+            }
+        };
+        let above = |at: &str, kind: &str, requires: &[&str]| MountWish {
+            at: at.into(),
+            kind: kind.into(),
+            requires: requires.iter().map(|at| (*at).to_owned()).collect(),
+            ..MountWish::default()
+        };
+        let (one, two) = ("/mnt/.disks/storage-1", "/mnt/.disks/storage-2");
+        let mounts = vec![
+            branch(one, "A"),
+            branch(two, "B"),
+            above("/mnt/storage", "fuse.mergerfs", &[one, two]),
+            above("/mnt/media", "none", &["/mnt/storage"]),
+        ];
+        assert_eq!(
+            disks(&Storage { grow_root: true, folders: Vec::new(), mounts }),
+            [
+                "Disks: serial:A (WD40, 4000 GB, empty) is FORMATTED. Everything on it is lost.",
+                "Disks: serial:B (WD40, 4000 GB, empty) is FORMATTED. Everything on it is lost.",
+                "Disks: serial:A at /mnt/.disks/storage-1 (ext4, encrypted), serial:B at \
+                 /mnt/.disks/storage-2 (ext4, encrypted) are made anew.",
+                "Disks: /mnt/storage shows serial:A and serial:B as one folder. A disk that dies \
+                 takes its own files with it.",
+                "Disks: /mnt/media is a folder on /mnt/storage.",
+                "Disks: keys of the encrypted ones lie on the system's disk. Save them after the \
+                 install by `homelab recovery-sheet`: who has lost them has lost what is on those \
+                 disks.",
+                "Disks: the system grows to the end of the disk that it was started from. No disk \
+                 that is not named here is written to.",
+            ]
+        );
     }
 
     #[test]
@@ -341,7 +427,7 @@ mod tests {
             Finding::bad(Check::Dns, Verdict::Failed, "no name is found", "no images", "wait"),
         ];
         assert_eq!(
-            words(&plan(), &seed, &findings),
+            words(None, &plan(), &seed, &findings),
             [
                 "Nothing on this machine has been changed so far. After `yes`, and not before, \
                  this is what happens:",
@@ -351,7 +437,7 @@ mod tests {
                 "Disks: UUID=3-4 at /mnt/backups (xfs) is made anew.",
                 "Disks: UUID=1-2 at /mnt/media (ext4) is used. What lies there already stays.",
                 "Disks: the system grows to the end of the disk that it was started from. No \
-                 other disk is written to.",
+                 disk that is not named here is written to.",
                 "Firewall: open ports. From 192.168.1.0/24: 22/tcp (SSH). From everywhere: \
                  443/tcp (proxy). All others are closed.",
                 "Services: core (traefik, authelia).",

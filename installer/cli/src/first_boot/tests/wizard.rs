@@ -392,12 +392,14 @@ fn keys_come_from_a_stick() {
     show.end();
 }
 
-/// A page of the console as it was written, from its heading to where it waits.
+/// A page of the console as it was written, from its heading to the line with the keys.
 fn page<'s>(said: &'s str, heading: &str) -> &'s str {
     let at = said.find(heading).unwrap_or_else(|| panic!("no `{heading}`:\n{said}"));
     let begin = said[..at].rfind("\n Homelab setup").map_or(0, |begin| begin + 1);
     let rest = &said[begin..];
-    rest[..rest.find(" > ").unwrap_or(rest.len())].trim_end()
+    let keys = "<< leave)";
+    let end = rest.find(keys).unwrap_or_else(|| panic!("no end of `{heading}`:\n{rest}"));
+    &rest[..end + keys.len()]
 }
 
 /// The card with these words, from rule to rule.
@@ -409,15 +411,39 @@ fn card<'s>(said: &'s str, words: &str) -> &'s str {
     &said[begin..end + rule.len()]
 }
 
-#[test]
-fn the_pages_of_a_setup_with_defaults() {
+/// A machine that makes real plans from the repository's own catalogue.
+fn real() -> Stage {
     let mut stage = Stage::new();
     stage.fake.real = true;
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let catalogue = stage.fake.host.path(paths::CATALOGUE);
     fs::create_dir_all(catalogue.parent().unwrap()).unwrap();
-    let stacks = fs::canonicalize(repository.join("stacks")).unwrap();
+    let stacks = fs::canonicalize(repository().join("stacks")).unwrap();
     std::os::unix::fs::symlink(stacks, catalogue).unwrap();
+    stage
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Compares a page of the book with what was shown.
+fn golden(name: &str, begin: &str, parts: &[(&str, &str)]) {
+    let mut text = begin.to_owned();
+    for (words, shown) in parts {
+        text.push_str(&format!("\n{words}\n\n```text\n{shown}\n```\n"));
+    }
+    let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 110).collect();
+    assert!(long.is_empty() && !text.contains(PASSWORD), "{long:#?}");
+    let path = repository().join("docs/src/reference").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&path).unwrap_or_default(), "{}", path.display());
+}
+
+#[test]
+fn the_pages_of_a_setup_with_defaults() {
+    let stage = real();
     stage.fake.ends.borrow_mut().push_back(4);
     let show = Show::begin(stage);
     show.serial.shows("Addresses");
@@ -446,19 +472,96 @@ fn the_pages_of_a_setup_with_defaults() {
         ("The one confirmation:", page(&serial, "All is answered")),
         ("When a step fails:", card(&serial, "step 1 of 1 failed")),
     ];
-    let mut text = "# The setup at the console\n\nWhat the box itself says around [the \
-                    questions](questions.md), on a machine with 8 GiB where every default\nis \
-                    taken, in plain lines as a test sees them. On a screen the same pages are drawn \
-                    in place.\n"
-        .to_owned();
-    for (words, shown) in parts {
-        text.push_str(&format!("\n{words}\n\n```text\n{shown}\n```\n"));
-    }
-    let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 110).collect();
-    assert!(long.is_empty() && !text.contains(PASSWORD), "{long:#?}");
-    let path = repository.join("docs/src/reference/setup.md");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, &text).unwrap();
-    }
-    assert_eq!(text, fs::read_to_string(&path).unwrap_or_default(), "{}", path.display());
+    let begin = "# The setup at the console\n\nWhat the box itself says around [the \
+                 questions](questions.md), on a machine with 8 GiB where every default\nis taken, in \
+                 plain lines as a test sees them. On a screen the same pages are drawn in place. \
+                 [With\ndisks](setup-disks.md) there are more.\n";
+    golden("setup.md", begin, &parts);
+}
+
+/// Disks of a machine that was started from a stick.
+fn disks() -> Vec<Disk> {
+    let disk = |name: &str, model: &str, serial: &str, size: u64| Disk {
+        name: name.into(),
+        model: model.into(),
+        serial: serial.into(),
+        ids: vec![format!("wwn-0x5000c500a1b2{name}")],
+        size: size * 1_000_000_000,
+        sector: 512,
+        bus: "sata".into(),
+        ..Disk::default()
+    };
+    let volume = |name: &str, kind: &str, label: &str| Volume {
+        name: name.into(),
+        number: Some(1),
+        size: 1_000_000_000,
+        signature: Some(kind.into()),
+        uuid: Some("0a1b2c3d-0000-4000-8000-000100000004".into()),
+        label: Some(label.into()),
+        mounted_at: Vec::new(),
+    };
+    let stick = Disk { bus: "usb".into(), boot: true, ..disk("sda", "SanDisk Ultra", "4C53", 32) };
+    let root = Volume { uuid: None, ..volume("sda3", "ext4", "root") };
+    let films = vec![volume("sdb1", "ext4", "films")];
+    vec![
+        Disk { contents: vec![root], ..stick },
+        Disk {
+            bus: "nvme".into(),
+            ..disk("nvme0n1", "Samsung SSD 970 EVO", "S4EVNX0R123456", 500)
+        },
+        Disk { contents: films, ..disk("sdb", "WDC WD40EFRX", "WD-WX12A345", 4000) },
+        disk("sdc", "WDC WD40EFRX", "WD-WX12A346", 4000),
+        disk("sdd", "ST4000VN008", "", 4000),
+        Disk { ids: Vec::new(), ..disk("sde", "USB Bridge", "", 1000) },
+    ]
+}
+
+#[test]
+fn the_pages_of_a_setup_with_disks_from_a_stick() {
+    let mut stage = real();
+    stage.fake.disks = disks();
+    let show = Show::begin(stage);
+    show.serial.shows("Addresses");
+    show.serial.line("plain");
+    answer(&show.serial, &WAY[..8]);
+    let way = [
+        ("Install onto", ""),
+        ("Consent", "3456"),
+        ("Disks", "1 2 3"),
+        ("[x] 3", ""),
+        ("Disk WD-WX12A345", "media"),
+        ("[x] 1", ""),
+        ("Format it", "y"),
+        ("Consent", "A346"),
+        ("`A346` is not the end of the serial", "A345"),
+        ("Disk WD-WX12A346", "media"),
+        ("[x] 1", ""),
+        ("Consent", "A346"),
+        ("Disk wwn-", "backups"),
+        ("[x] 3", ""),
+        ("Consent", "2sdd"),
+        ("Encryption", "key"),
+    ];
+    answer(&show.serial, &way);
+    defaults(&show.serial);
+    let said = show.serial.said();
+    assert!(!show.host.path(paths::SEED).exists());
+    show.serial.line("<<");
+    show.end();
+    let parts = [
+        ("Where the system shall lie:", page(&said, "Install onto")),
+        ("To erase a disk, the end of its serial is typed:", page(&said, "\n Consent")),
+        ("Which other disks shall be used:", page(&said, "\n Disks\n")),
+        (
+            "What each of them holds, here the second of two for films:",
+            page(&said, "\n Disk WD-WX12A346\n"),
+        ),
+        ("A disk without a serial goes by another name:", page(&said, "\n Disk wwn-")),
+        ("What is formatted can be encrypted:", page(&said, "\n Encryption\n")),
+        ("What will happen:", page(&said, "Nothing on this machine has been changed")),
+    ];
+    let begin = "# The setup with disks\n\n[The setup](setup.md) of a machine that was started from a \
+                 stick, in plain lines as a test sees them.\nIt has an empty SSD, a disk with films, \
+                 an empty one, one that tells no serial, and one that nothing tells\nfrom others.\n";
+    golden("setup-disks.md", begin, &parts);
 }

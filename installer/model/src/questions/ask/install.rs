@@ -1,6 +1,9 @@
 //! Whether a box that runs from a stick is to be copied onto one of its disks.
 
-use super::disks::{consent, describe, unique_selector};
+use super::{
+    candidates::{describe, is_empty, selector_with_consent},
+    disks::consent,
+};
 use crate::{
     facts::{Disk, Facts},
     plan::install::{fits, needs},
@@ -53,7 +56,7 @@ pub(super) fn install(walk: &mut Walk<'_>) {
     if let Some((disk, _)) = found {
         let id = format!("install.{chosen}");
         let what = format!("The system goes onto {}.", describe(disk));
-        consent(walk, &id, &what, &disk.serial, is_empty(disk));
+        consent(walk, &id, &what, &chosen, is_empty(disk));
     }
 }
 
@@ -63,10 +66,5 @@ fn selector(disk: &Disk, facts: &Facts, needs: u64) -> Result<String, String> {
         return Err("it is in use".to_owned());
     }
     fits(disk, needs).map_err(|refused| refused.what)?;
-    let selector = unique_selector(disk, facts).filter(|text| text.starts_with("serial:"));
-    selector.ok_or_else(|| "it has no serial of its own to be told by".to_owned())
-}
-
-fn is_empty(disk: &Disk) -> bool {
-    disk.table.is_none() && disk.contents.iter().all(|volume| volume.signature.is_none())
+    selector_with_consent(disk, facts).map_err(str::to_owned)
 }

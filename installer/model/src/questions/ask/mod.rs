@@ -1,5 +1,6 @@
 //! The sections of the graph, in the order in which they are asked.
 
+mod candidates;
 mod disks;
 mod domain;
 mod install;
@@ -9,6 +10,7 @@ mod stacks;
 mod storage;
 mod vpn;
 
+pub(super) use disks::ENCRYPT;
 pub(super) use install::STAY;
 
 use super::{Question, walk::Walk};

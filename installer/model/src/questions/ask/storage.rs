@@ -1,47 +1,34 @@
 //! Disks and network shares for media, downloads and backups.
 
-use super::{
-    disks::{candidates, disk},
-    key, key_or_empty,
-};
+use super::{candidates::KNOWN, disks::disks, key, key_or_empty};
 use crate::{
+    disk::Unlock,
     questions::{
         Kind, Place, Question, Value,
-        walk::{Mounted, Walk},
+        mounted::{Fate, Kept, Member, Mounted, PLACES, Source, add},
+        walk::Walk,
     },
     seed::{
-        DiskSelector, MountSource,
+        MountSource,
         rules::{self, Refused},
     },
 };
 
-/// What a disk or a share may hold.
-pub(super) const PLACES: [&str; 3] = ["media", "downloads", "backups"];
-/// File systems that a disk may have, or gets.
-pub(super) const KNOWN: [&str; 3] = ["ext4", "xfs", "btrfs"];
-
-/// Asks for each disk that could hold something, then for shares.
+/// Asks for disks, then for shares.
 pub(super) fn storage(walk: &mut Walk<'_>) {
-    let mut taken = Vec::new();
-    let mut not_offered = Vec::new();
     if walk.world.place == Place::Box {
-        let world = walk.world;
-        // The disk that the system goes onto holds nothing else.
-        let system = walk.said.text("install.disk").to_owned();
-        for candidate in candidates(&world.facts, &system, world.formats, &mut not_offered) {
-            disk(walk, &candidate, &mut taken);
-        }
+        disks(walk);
     }
-    mounts(walk, taken, &not_offered);
+    mounts(walk);
 }
 
 /// Whether a disk or share of its own holds the backups.
 pub(super) fn holds_backups(walk: &Walk<'_>) -> bool {
-    walk.said.texts("storage.taken").iter().any(|place| place == "backups")
+    walk.said.mounts.iter().any(|mount| mount.holds.iter().any(|place| place == "backups"))
 }
 
 /// Shares, and on a PC disks too, by their names.
-fn mounts(walk: &mut Walk<'_>, taken: Vec<String>, not_offered: &[String]) {
+fn mounts(walk: &mut Walk<'_>) {
     let pc = walk.world.place == Place::Pc;
     let (id, title, asks) = if pc {
         (
@@ -52,21 +39,17 @@ fn mounts(walk: &mut Walk<'_>, taken: Vec<String>, not_offered: &[String]) {
     } else {
         ("storage.shares", "Network shares", "Network shares that shall hold something?")
     };
-    let mut asks = format!("{asks} Such as `media nas.lan:/export/media`.");
-    if !not_offered.is_empty() {
-        asks += &format!(" Not offered: {}.", not_offered.join("; "));
-    }
     let disks = if pc {
         " A disk is written as `serial:...`, with its file system behind it if that is not ext4; on \
-         the box itself they are listed. It must have a file system already."
+         the box itself they are listed. It must have a file system already. Disks that hold the \
+         same become one folder. Behind a disk that a box has encrypted stands `key` or `tpm2`."
     } else {
         ""
     };
-    let before = taken.clone();
-    let shared = walk.said.has("storage.shared");
+    let before = walk.said.mounts.clone();
     let lines = walk.texts(
         Question::new(id, title, Kind::List("mount"))
-            .asks(asks)
+            .asks(format!("{asks} Such as `media nas.lan:/export/media`."))
             .help(format!(
                 "What it holds (media, downloads, backups; several joined by `+`), a blank, and where \
                  it is: `host:/folder` for NFS, `//host/share` for SMB.{disks} What has no disk or \
@@ -76,21 +59,24 @@ fn mounts(walk: &mut Walk<'_>, taken: Vec<String>, not_offered: &[String]) {
             .each(move |text| line(text, pc).map(|_| text.to_owned()))
             .whole(move |value| {
                 if let Value::Texts(lines) = &value {
-                    once(lines, before.clone(), shared)?;
+                    let mut all = before.clone();
+                    for text in lines {
+                        add(&mut all, line(text, pc)?)?;
+                    }
                 }
                 Ok(value)
             }),
     );
-    let mut all = taken;
     for (index, text) in lines.iter().enumerate() {
         let Ok(mut mounted) = line(text, pc) else { continue };
-        all.extend(mounted.holds.iter().cloned());
-        if let Ok(MountSource::Smb { share, .. }) = rules::remote(&mounted.source) {
-            mounted.login = Some(login(walk, index, &share));
+        if let Source::Share { remote, login: found } = &mut mounted.source {
+            if let Ok(MountSource::Smb { share, .. }) = rules::remote(remote) {
+                *found = Some(login(walk, index, &share));
+            }
         }
-        walk.said.mounts.push(mounted);
+        // Beyond the open question a line may not fit yet; it is held to its rule in its turn.
+        let _ = add(&mut walk.said.mounts, mounted);
     }
-    walk.said.put("storage.taken", Value::Texts(all));
 }
 
 /// A mount as it is typed.
@@ -105,51 +91,33 @@ fn line(text: &str, pc: bool) -> Result<Mounted, Refused> {
             return Err(Refused::new(what, format!("choose from {}", PLACES.join(", "))));
         }
     }
-    let holds = holds.split('+').map(str::to_owned).collect();
-    let source = source.trim().to_owned();
+    let held = |place: &&str| holds.split('+').any(|held| held == *place);
+    let holds = PLACES.into_iter().filter(held).map(str::to_owned).collect();
+    let source = source.trim();
     let words = ["serial:", "by-id:", "uuid:", "/dev/"];
     if !words.iter().any(|word| source.starts_with(word)) {
-        rules::remote(&source)?;
-        return Ok(Mounted { holds, source, filesystem: None, wipe: None, login: None });
+        rules::remote(source)?;
+        let source = Source::Share { remote: source.to_owned(), login: None };
+        return Ok(Mounted { holds, source });
     }
     if !pc {
         let what = format!("`{source}` is a disk of this box");
         return Err(Refused::new(what, "the disks that can be used are asked for one by one"));
     }
-    let last = source.rsplit_once(' ');
-    let (disk, kind) = match last.filter(|(_, kind)| KNOWN.contains(kind)) {
-        Some((disk, kind)) => (disk.trim_end().to_owned(), kind.to_owned()),
-        None => (source, KNOWN[0].to_owned()),
-    };
-    rules::selector(&disk)?;
-    Ok(Mounted { holds, source: disk, filesystem: Some(kind), wipe: None, login: None })
+    let unlocks = [Unlock::Key, Unlock::Tpm2];
+    let (source, unlock) = ending(source, |word| unlocks.into_iter().find(|u| u.word() == word));
+    let (selector, kind) = ending(source, |word| KNOWN.into_iter().find(|kind| *kind == word));
+    rules::selector(selector)?;
+    let filesystem = kind.unwrap_or(KNOWN[0]).to_owned();
+    let fate = Fate::Kept(Kept { filesystem, unlock });
+    let member = Member { selector: selector.to_owned(), fate };
+    Ok(Mounted { holds, source: Source::Disks(vec![member]) })
 }
 
-/// One place, one mount; and one mount for several places at the most.
-fn once(lines: &[String], mut taken: Vec<String>, mut shared: bool) -> Result<(), Refused> {
-    let mut sources: Vec<DiskSelector> = Vec::new();
-    for text in lines {
-        let mounted = line(text, true)?;
-        if mounted.holds.len() > 1 && std::mem::replace(&mut shared, true) {
-            let what = "only one disk or share can hold several things";
-            return Err(Refused::new(what, "give each of the others one thing"));
-        }
-        for place in mounted.holds {
-            if taken.contains(&place) {
-                let what = format!("`{place}` has a disk or share already");
-                return Err(Refused::new(what, "one place takes one disk or share"));
-            }
-            taken.push(place);
-        }
-        if let Ok(disk) = rules::selector(&mounted.source) {
-            if sources.contains(&disk) {
-                let what = format!("`{}` is there twice", mounted.source);
-                return Err(Refused::new(what, "join what it holds by `+`"));
-            }
-            sources.push(disk);
-        }
-    }
-    Ok(())
+/// A text without its last word, if that is a known one.
+fn ending<T>(text: &str, known: impl Fn(&str) -> Option<T>) -> (&str, Option<T>) {
+    let last = text.rsplit_once(' ').and_then(|(rest, word)| Some((rest.trim_end(), known(word)?)));
+    last.map_or((text, None), |(rest, found)| (rest, Some(found)))
 }
 
 /// What the names of the questions begin with.
@@ -183,18 +151,21 @@ mod tests {
 
     #[test]
     fn mounts_as_they_are_typed() {
-        for (text, holds, source, filesystem) in [
-            ("media nas.lan:/export/media", "media", "nas.lan:/export/media", None),
-            ("media+downloads  //nas.lan/data", "media downloads", "//nas.lan/data", None),
-            ("backups serial:WD 12 xfs", "backups", "serial:WD 12", Some("xfs")),
-            ("backups serial:WD12", "backups", "serial:WD12", Some("ext4")),
+        for (text, holds, source) in [
+            ("media nas.lan:/export/media", "media", "nas.lan:/export/media"),
+            ("downloads+media  //nas.lan/data", "media downloads", "//nas.lan/data"),
+            ("backups serial:WD 12 xfs", "backups", "serial:WD 12 (xfs)"),
+            ("backups serial:WD12", "backups", "serial:WD12 (ext4)"),
+            ("backups serial:WD12 btrfs  key", "backups", "serial:WD12 (btrfs, encrypted)"),
         ] {
             let mounted = line(text, true).unwrap();
-            assert_eq!(
-                (mounted.holds.join(" ").as_str(), mounted.source.as_str()),
-                (holds, source)
-            );
-            assert_eq!(mounted.filesystem.as_deref(), filesystem);
+            let shown = match &mounted.source {
+                Source::Share { remote, .. } => remote.clone(),
+                Source::Disks(members) => {
+                    format!("{} ({})", members[0].selector, mounted.kept().unwrap().in_words())
+                }
+            };
+            assert_eq!((mounted.holds.join(" ").as_str(), shown.as_str()), (holds, source));
         }
         for (text, what) in [
             ("media", "`media` does not say where it is"),
