@@ -25,6 +25,8 @@ pub mod interrupt;
 pub mod key;
 pub mod keyboard;
 pub mod login_users;
+#[cfg(test)]
+mod loop_device;
 pub mod mount_point;
 pub mod mounted;
 pub mod network;
