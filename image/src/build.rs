@@ -16,8 +16,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fatfs::FatType;
-use host::command::Runner;
+use host::{
+    command::Runner,
+    fat::{self, FatType, FixedClock, Format},
+    window::Window,
+};
 use model::{Digest, Problems, catalogue::Catalogue, paths, paths::partition};
 use sha2::{Digest as _, Sha256};
 
@@ -28,7 +31,6 @@ use crate::{
     debian::{Source, Tools},
     error::{At as _, ImageError, Result},
     ext4,
-    fat::{self, FixedClock, Format},
     grub::{self, BiosBoot},
     identifiers::{Identifiers, serial_number},
     layout::Layout,
@@ -39,7 +41,6 @@ use crate::{
     progress::{Progress, bytes},
     recipe::{self, Recipe},
     tree::{Content, Node, Tree, base, clean, overlay},
-    window::Window,
 };
 
 /// What the SEED partition's `README.TXT` says.

@@ -9,7 +9,11 @@ use std::{
     path::{Component, Path},
 };
 
-use host::table::{self, Extent};
+use host::{
+    fat::{self, FixedClock},
+    table::{self, Extent},
+    window::Window,
+};
 use model::{
     Problems,
     catalogue::{Catalogue, wish::Memory},
@@ -21,9 +25,7 @@ use model::{
 
 use crate::{
     error::{At as _, ImageError, Result},
-    fat::{self, FixedClock},
     manifest::{CARD, Card},
-    window::Window,
 };
 
 pub use online::Network;
@@ -186,11 +188,10 @@ fn write_and_read_back<V: Read + Write + Seek>(
 
 #[cfg(test)]
 mod tests {
-    use fatfs::FatType;
+    use host::fat::{FatType, Format};
 
     use super::*;
     use crate::{
-        fat::Format,
         identifiers::Identifiers,
         layout::{Layout, MIB},
         manifest::{FORMAT, SchemaRange},

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 
-use fatfs::FatType;
+use host::fat::{FatType, FixedClock};
 
 use super::*;
 use crate::{
-    fat::FixedClock,
     layout::{Layout, MIB},
     manifest::{FORMAT, SchemaRange},
 };

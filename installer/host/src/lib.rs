@@ -17,6 +17,7 @@ pub mod disks;
 pub mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+pub mod fat;
 pub mod files;
 pub mod flash;
 pub mod format;
@@ -48,6 +49,7 @@ pub mod usage;
 pub mod users;
 pub mod volume;
 pub mod web;
+pub mod window;
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,5 @@
-//! FAT file systems inside the image: made, filled and read in process, always with the same bytes.
+//! FAT file systems of disks and images: made, filled and read in process, without mounting them and
+//! always with the same bytes.
 
 mod dots;
 
@@ -7,9 +8,8 @@ use std::{
     io::{self, Read, Seek, Write},
 };
 
-use fatfs::{
-    Date, DateTime, FatType, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider,
-};
+pub use fatfs::FatType;
+use fatfs::{Date, DateTime, FileSystem, FormatVolumeOptions, FsOptions, Time, TimeProvider};
 
 /// A clock that stands still, so that two builds agree.
 #[derive(Debug, Clone, Copy)]
@@ -171,9 +171,10 @@ impl<V> Write for ReadOnly<V> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::{io::Cursor, path::Path};
 
     use super::*;
+    use crate::{Command, Runner as _, SystemRunner};
 
     fn volume() -> Vec<u8> {
         filled(FatType::Fat16, 8)
@@ -236,7 +237,18 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let image = folder.path().join("fat.img");
             std::fs::write(&image, &bytes).unwrap();
-            crate::tests::look_with("fsck.vfat", &["-n", &image.to_string_lossy()]);
+            look_at(&image);
+        }
+    }
+
+    /// A machine without the checker says so.
+    fn look_at(image: &Path) {
+        match SystemRunner.run(&Command::new("fsck.vfat").arg("-n").arg(image)) {
+            Ok(_) => {}
+            Err(error) if error.exit == "is not installed" => {
+                println!("not looked at: `fsck.vfat` is not installed here");
+            }
+            Err(error) => panic!("{error}"),
         }
     }
 }
