@@ -338,6 +338,7 @@ fn write(
         label: "EFI",
         serial: serial_number(&ids.efi_serial),
         kind: FatType::Fat32,
+        sector: 512,
         cluster: 2048,
     };
     fat::make(volume(layout.efi)?, efi, clock, &grub::efi_files(tools)?).at("write", image)?;
@@ -345,6 +346,7 @@ fn write(
         label: partition::SEED_LABEL,
         serial: serial_number(&ids.seed_serial),
         kind: FatType::Fat16,
+        sector: 512,
         cluster: 2048,
     };
     fat::make(volume(layout.seed)?, seed, clock, &seed_files(recipe, manifest))

@@ -214,7 +214,8 @@ mod tests {
         layout.write(&mut disk, &Identifiers::derive("test")).unwrap();
         let card = Card { format: FORMAT, image: "homelab-1-amd64".into(), seed_schema: schemas };
         let files = [(CARD.to_owned(), serde_json::to_vec(&card).unwrap())];
-        let format = Format { label: "SEED", serial: 1, kind: FatType::Fat16, cluster: 2048 };
+        let format =
+            Format { label: "SEED", serial: 1, kind: FatType::Fat16, sector: 512, cluster: 2048 };
         let window = Window::new(disk, layout.seed.start, layout.seed.length);
         fat::make(window, format, FixedClock::at(0), &files).unwrap();
         folder
