@@ -9,6 +9,7 @@ mod consent;
 mod crypt;
 mod format;
 mod inventory;
+pub mod sectors;
 mod select;
 pub mod smart;
 #[cfg(test)]
