@@ -188,7 +188,12 @@ fn write_and_read_back<V: Read + Write + Seek>(
 
 #[cfg(test)]
 mod tests {
-    use host::fat::{FatType, Format};
+    use std::{io::Cursor, os::unix::fs::FileExt as _};
+
+    use host::{
+        fat::{FatType, Format},
+        table::Guids,
+    };
 
     use super::*;
     use crate::{
@@ -239,6 +244,25 @@ mod tests {
         let seed = partitions.iter().find(|p| p.number == partition::SEED).unwrap().extent;
         let volume = fat::ReadOnly(Window::new(disk, seed.start, seed.length));
         assert_eq!(fat::get(volume, "seed.toml").unwrap().unwrap(), GOOD.as_bytes());
+    }
+
+    #[test]
+    fn a_seed_goes_onto_a_disk_with_sectors_of_4096_bytes_too() {
+        let folder = folder(GOOD, SchemaRange::ours());
+        let path = |name: &str| folder.path().join(name);
+        let image = path("image.raw");
+        let disk = OpenOptions::new().read(true).write(true).open(&image).unwrap();
+        let seed = place(&mut &disk, &image).unwrap();
+        let volume = || Window::new(disk.try_clone().unwrap(), seed.start, seed.length);
+        let mut large = Cursor::new(vec![0; usize::try_from(seed.length).unwrap()]);
+        fat::again(volume(), &mut large, 4096, FixedClock::at(0)).unwrap();
+        disk.write_all_at(large.get_ref(), seed.start).unwrap();
+        table::fit(&mut &disk, 4096, Guids::Kept).unwrap();
+        inject(&image, &path("seed.toml")).unwrap();
+        assert_eq!(place(&mut &disk, &image).unwrap(), seed);
+        assert_eq!(fat::sector(&mut volume()).unwrap(), 4096);
+        let found = fat::get(fat::ReadOnly(volume()), "seed.toml").unwrap();
+        assert_eq!(found.unwrap(), GOOD.as_bytes());
     }
 
     #[test]
