@@ -16,8 +16,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fatfs::FatType;
-use host::command::Runner;
+use host::{
+    command::Runner,
+    fat::{self, FatType, FixedClock, Format},
+    window::Window,
+};
 use model::{Digest, Problems, catalogue::Catalogue, paths, paths::partition};
 use sha2::{Digest as _, Sha256};
 
@@ -28,7 +31,6 @@ use crate::{
     debian::{Source, Tools},
     error::{At as _, ImageError, Result},
     ext4,
-    fat::{self, FixedClock, Format},
     grub::{self, BiosBoot},
     identifiers::{Identifiers, serial_number},
     layout::Layout,
@@ -39,7 +41,6 @@ use crate::{
     progress::{Progress, bytes},
     recipe::{self, Recipe},
     tree::{Content, Node, Tree, base, clean, overlay},
-    window::Window,
 };
 
 /// What the SEED partition's `README.TXT` says.
@@ -337,6 +338,7 @@ fn write(
         label: "EFI",
         serial: serial_number(&ids.efi_serial),
         kind: FatType::Fat32,
+        sector: 512,
         cluster: 2048,
     };
     fat::make(volume(layout.efi)?, efi, clock, &grub::efi_files(tools)?).at("write", image)?;
@@ -344,6 +346,7 @@ fn write(
         label: partition::SEED_LABEL,
         serial: serial_number(&ids.seed_serial),
         kind: FatType::Fat16,
+        sector: 512,
         cluster: 2048,
     };
     fat::make(volume(layout.seed)?, seed, clock, &seed_files(recipe, manifest))

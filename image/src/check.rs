@@ -5,7 +5,9 @@ use std::{fs::File, path::Path};
 use ext4_view::{Ext4, Ext4Error, Ext4Read};
 use host::{
     command::Runner,
+    fat,
     table::{self, Extent, Partition, SECTOR},
+    window::Window,
 };
 use model::paths::{self, partition};
 use uuid::Uuid;
@@ -13,10 +15,9 @@ use uuid::Uuid;
 use crate::{
     debian::Tools,
     error::{At as _, ImageError, Result},
-    fat, grub,
+    grub,
     identifiers::Identifiers,
     manifest::{CARD, Card, Manifest},
-    window::Window,
 };
 
 /// The root file system as the checks see it; a test hands in a small stand-in.

@@ -12,7 +12,6 @@ mod command_line;
 mod debian;
 mod error;
 mod ext4;
-mod fat;
 mod flash;
 mod grub;
 mod identifiers;
@@ -29,7 +28,6 @@ mod run;
 mod seed;
 mod simulate;
 mod tree;
-mod window;
 
 use std::process::ExitCode;
 
@@ -45,25 +43,6 @@ fn main() -> ExitCode {
             }
             eprintln!("error: {text}");
             ExitCode::from(error.exit_code())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use host::{
-        SystemRunner,
-        command::{Command, Runner as _},
-    };
-
-    /// Lets a checker of this machine look at something; a machine without it says so.
-    pub fn look_with(program: &str, arguments: &[&str]) {
-        match SystemRunner.run(&Command::new(program).args(arguments)) {
-            Ok(_) => {}
-            Err(error) if error.exit == "is not installed" => {
-                println!("not looked at: `{program}` is not installed here");
-            }
-            Err(error) => panic!("{error}"),
         }
     }
 }

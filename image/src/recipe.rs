@@ -198,7 +198,7 @@ mod tests {
     fn the_default_recipe_is_good() {
         let recipe = parse("recipe.toml", GOOD).unwrap_or_else(|problems| panic!("{problems}"));
         assert_eq!(recipe.image.file_stem(), format!("homelab-{}-amd64", recipe.image.version));
-        assert_eq!(recipe.sizes.efi, 256 << 20);
+        assert_eq!(recipe.sizes.efi, 260 << 20);
     }
 
     #[test]

@@ -9,7 +9,11 @@ use std::{
     path::{Component, Path},
 };
 
-use host::table::{self, Extent};
+use host::{
+    fat::{self, FixedClock},
+    table::{self, Extent},
+    window::Window,
+};
 use model::{
     Problems,
     catalogue::{Catalogue, wish::Memory},
@@ -21,9 +25,7 @@ use model::{
 
 use crate::{
     error::{At as _, ImageError, Result},
-    fat::{self, FixedClock},
     manifest::{CARD, Card},
-    window::Window,
 };
 
 pub use online::Network;
@@ -186,11 +188,15 @@ fn write_and_read_back<V: Read + Write + Seek>(
 
 #[cfg(test)]
 mod tests {
-    use fatfs::FatType;
+    use std::{io::Cursor, os::unix::fs::FileExt as _};
+
+    use host::{
+        fat::{FatType, Format},
+        table::Guids,
+    };
 
     use super::*;
     use crate::{
-        fat::Format,
         identifiers::Identifiers,
         layout::{Layout, MIB},
         manifest::{FORMAT, SchemaRange},
@@ -213,7 +219,8 @@ mod tests {
         layout.write(&mut disk, &Identifiers::derive("test")).unwrap();
         let card = Card { format: FORMAT, image: "homelab-1-amd64".into(), seed_schema: schemas };
         let files = [(CARD.to_owned(), serde_json::to_vec(&card).unwrap())];
-        let format = Format { label: "SEED", serial: 1, kind: FatType::Fat16, cluster: 2048 };
+        let format =
+            Format { label: "SEED", serial: 1, kind: FatType::Fat16, sector: 512, cluster: 2048 };
         let window = Window::new(disk, layout.seed.start, layout.seed.length);
         fat::make(window, format, FixedClock::at(0), &files).unwrap();
         folder
@@ -237,6 +244,25 @@ mod tests {
         let seed = partitions.iter().find(|p| p.number == partition::SEED).unwrap().extent;
         let volume = fat::ReadOnly(Window::new(disk, seed.start, seed.length));
         assert_eq!(fat::get(volume, "seed.toml").unwrap().unwrap(), GOOD.as_bytes());
+    }
+
+    #[test]
+    fn a_seed_goes_onto_a_disk_with_sectors_of_4096_bytes_too() {
+        let folder = folder(GOOD, SchemaRange::ours());
+        let path = |name: &str| folder.path().join(name);
+        let image = path("image.raw");
+        let disk = OpenOptions::new().read(true).write(true).open(&image).unwrap();
+        let seed = place(&mut &disk, &image).unwrap();
+        let volume = || Window::new(disk.try_clone().unwrap(), seed.start, seed.length);
+        let mut large = Cursor::new(vec![0; usize::try_from(seed.length).unwrap()]);
+        fat::again(volume(), &mut large, 4096, FixedClock::at(0)).unwrap();
+        disk.write_all_at(large.get_ref(), seed.start).unwrap();
+        table::fit(&mut &disk, 4096, Guids::Kept).unwrap();
+        inject(&image, &path("seed.toml")).unwrap();
+        assert_eq!(place(&mut &disk, &image).unwrap(), seed);
+        assert_eq!(fat::sector(&mut volume()).unwrap(), 4096);
+        let found = fat::get(fat::ReadOnly(volume()), "seed.toml").unwrap();
+        assert_eq!(found.unwrap(), GOOD.as_bytes());
     }
 
     #[test]

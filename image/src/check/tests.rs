@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 
-use fatfs::FatType;
+use host::fat::{FatType, FixedClock};
 
 use super::*;
 use crate::{
-    fat::FixedClock,
     layout::{Layout, MIB},
     manifest::{FORMAT, SchemaRange},
 };
@@ -215,7 +214,7 @@ impl Disk {
     }
 
     fn fill(&self, place: Extent, kind: FatType, files: &[(String, Vec<u8>)]) {
-        let format = fat::Format { label: "X", serial: 1, kind, cluster: 512 };
+        let format = fat::Format { label: "X", serial: 1, kind, sector: 512, cluster: 512 };
         fat::make(self.window(place), format, FixedClock::at(0), files).unwrap();
     }
 

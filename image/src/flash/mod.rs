@@ -13,7 +13,8 @@ use std::{
 use clap::Args;
 use host::{
     Command, Host,
-    flash::{FlashError, Stage, Target, write},
+    fat::FixedClock,
+    flash::{FlashError, Stage, Target, fit, write},
 };
 use model::block_map::BlockMap;
 use terminal::prompt;
@@ -56,6 +57,9 @@ pub fn flash(options: &Options, host: &Host, progress: &Progress) -> Result<Stri
     let files = seed.as_deref().map(seed::files).transpose()?;
     let map = read_map(image, progress)?;
     let mut place = target::find(host, device, map.size)?;
+    if let Some(note) = place.note() {
+        progress.line(&note);
+    }
     if let Some(asked) = target::permission(&mut place, serial.as_deref())? {
         ask(&asked)?;
     }
@@ -69,9 +73,13 @@ pub fn flash(options: &Options, host: &Host, progress: &Progress) -> Result<Stri
 
     let begun = Instant::now();
     let mut watch = Watch { progress, phase: None, begun, told: begun, stage: Stage::Write };
-    let mut between = |head: &mut [u8]| match &files {
-        Some(files) => put_seed(&place.path(), head, files).map_err(|error| said(&error)),
-        None => Ok(()),
+    let mut between = |head: &mut [u8]| {
+        fit(&target, &place.path(), head, FixedClock::at(host.clock.epoch()))
+            .map_err(|error| said(&error))?;
+        match &files {
+            Some(files) => put_seed(&place.path(), head, files).map_err(|error| said(&error)),
+            None => Ok(()),
+        }
     };
     let mut source = source::open(image)?;
     let written =
@@ -156,8 +164,8 @@ fn put_seed(disk: &Path, head: &[u8], files: &seed::Beside) -> Result<()> {
     seed::put(&file, disk, place, files)
 }
 
-fn said(error: &ImageError) -> String {
-    let source = std::error::Error::source(error).map(|why| format!(": {why}"));
+fn said(error: &dyn std::error::Error) -> String {
+    let source = error.source().map(|why| format!(": {why}"));
     format!("{error}{}", source.unwrap_or_default())
 }
 

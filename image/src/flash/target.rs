@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use host::{Host, disks, table::SECTOR};
+use host::{Host, disks};
 use model::{
-    disk::{self, Consent},
+    disk::{self, Consent, sectors},
     facts::Disk,
 };
 
@@ -49,6 +49,22 @@ impl Place {
             Self::File(path) => path.clone(),
             Self::Disk { disk, .. } => Path::new("/dev").join(&disk.name),
         }
+    }
+
+    /// What must be known of a disk with other sectors than those that the image is made for, before
+    /// it is erased.
+    pub(super) fn note(&self) -> Option<String> {
+        let Self::Disk { disk, .. } = self else { return None };
+        (disk.sector != sectors::SECTOR).then(|| {
+            format!(
+                "note: /dev/{} has sectors of {} bytes: UEFI starts from it, and BIOS never does. The \
+                 partition table and the file systems of EFI and SEED are made for such sectors on \
+                 it\n    = for a machine without UEFI take another disk; {}",
+                disk.name,
+                disk.sector,
+                sectors::SWITCH
+            )
+        })
     }
 }
 
@@ -142,13 +158,8 @@ fn judge(name: &str, all: Vec<Disk>, need: u64) -> Result<Disk> {
             mounted.join(", ")
         ));
     }
-    if u64::from(found.sector) != SECTOR {
-        return usage(format!(
-            "/dev/{name} has sectors of {} bytes: {described}\n    = this image is for disks with \
-             sectors of {SECTOR} bytes; many disks can be switched, see `nvme format` or \
-             `hdparm --set-sector-size`",
-            found.sector
-        ));
+    if let Err(refused) = sectors::can_hold(&found) {
+        return usage(format!("/dev/{name}: {}\n    = {}", refused.what, refused.hint));
     }
     fits(&format!("/dev/{name}"), found.size, need)?;
     Ok(found)
@@ -266,13 +277,30 @@ mod tests {
             refused("sdb", Disk { size: 2 << 30, ..disk() }),
             "/dev/sdb has 2.0 GiB, and the image needs 3.7 GiB\n    = take a larger one"
         );
-        assert!(
-            refused("sdb", Disk { sector: 4096, ..disk() })
-                .starts_with("/dev/sdb has sectors of 4096 bytes: serial:S1")
+        assert_eq!(
+            refused("sdb", Disk { sector: 8192, ..disk() }),
+            "/dev/sdb: serial:S1 (Stick, usb, 8 GB, empty) has sectors of 8192 bytes, and the system \
+             can lie on those of 512 or 4096\n    = choose another disk; many disks can be switched \
+             to sectors of 512 bytes, see `nvme format` or `hdparm --set-sector-size`"
         );
         assert_eq!(
             refused("sr0", disk()),
             "/dev/sr0 is no disk that can be written\n    = see `lsblk`"
+        );
+    }
+
+    #[test]
+    fn who_does_not_start_from_large_sectors_is_told_before() {
+        let note = |sector| {
+            Place::Disk { disk: Box::new(Disk { sector, ..disk() }), consent: None }.note()
+        };
+        assert_eq!(note(512), None);
+        assert_eq!(
+            note(4096).unwrap(),
+            "note: /dev/sdb has sectors of 4096 bytes: UEFI starts from it, and BIOS never does. The \
+             partition table and the file systems of EFI and SEED are made for such sectors on it\n    \
+             = for a machine without UEFI take another disk; many disks can be switched to sectors of \
+             512 bytes, see `nvme format` or `hdparm --set-sector-size`"
         );
     }
 

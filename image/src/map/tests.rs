@@ -1,13 +1,14 @@
 use std::io::{Cursor, Write as _};
 
-use fatfs::FatType;
+use host::{
+    fat::{self, FatType, FixedClock, Format},
+    window::Window,
+};
 
 use super::*;
 use crate::{
-    fat::{self, FixedClock, Format},
     identifiers::Identifiers,
     layout::{Layout, MIB},
-    window::Window,
 };
 
 #[test]
@@ -49,14 +50,10 @@ fn tables_and_file_systems_make_the_map() {
     layout.write(file.as_file_mut(), &Identifiers::derive("test")).unwrap();
     for place in [layout.efi, layout.seed] {
         let volume = Window::new(file.as_file().try_clone().unwrap(), place.start, place.length);
-        let format = crate::fat::Format {
-            label: "TEST",
-            serial: 1,
-            kind: fatfs::FatType::Fat16,
-            cluster: 512,
-        };
+        let format =
+            Format { label: "TEST", serial: 1, kind: FatType::Fat16, sector: 512, cluster: 512 };
         let files = [("A.TXT".to_owned(), vec![b'a'; 10_000])];
-        crate::fat::make(volume, format, crate::fat::FixedClock::at(0), &files).unwrap();
+        fat::make(volume, format, FixedClock::at(0), &files).unwrap();
     }
     file.as_file_mut().flush().unwrap();
     let (_, partitions) = table::read(file.as_file_mut()).unwrap();
@@ -90,7 +87,7 @@ fn tables_and_file_systems_make_the_map() {
 
 fn volume(kind: FatType, megabytes: usize) -> Vec<u8> {
     let mut bytes = vec![0; megabytes << 20];
-    let format = Format { label: "TEST", serial: 1, kind, cluster: 2048 };
+    let format = Format { label: "TEST", serial: 1, kind, sector: 512, cluster: 2048 };
     let files = [("A.BIN".to_owned(), vec![1; 100_000]), ("B/C.BIN".to_owned(), vec![2; 5000])];
     fat::make(Cursor::new(&mut bytes), format, FixedClock::at(0), &files).unwrap();
     bytes

@@ -18,6 +18,7 @@ pub mod disks;
 pub mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+pub mod fat;
 pub mod files;
 pub mod flash;
 pub mod format;
@@ -26,6 +27,8 @@ pub mod interrupt;
 pub mod key;
 pub mod keyboard;
 pub mod login_users;
+#[cfg(test)]
+mod loop_device;
 pub mod mount_point;
 pub mod mounted;
 pub mod network;
@@ -47,6 +50,7 @@ pub mod usage;
 pub mod users;
 pub mod volume;
 pub mod web;
+pub mod window;
 
 use std::{
     path::{Path, PathBuf},

@@ -4,7 +4,10 @@
 
 mod support;
 
-use model::{facts::Facts, plan::Plan};
+use model::{
+    facts::{Facts, Firmware},
+    plan::Plan,
+};
 use support::{
     DUCKDNS, LAN_ONLY, MEDIA_ONLY, NOTIFICATIONS, PROMTAIL, VPN, catalogue, catalogue_with, facts,
     large, plan,
@@ -184,6 +187,13 @@ fn a_stick_does_nothing_but_copy_itself() {
         ["ext4 uuid:0a1b2c3d-0000-4000-8000-000000000007"]
     );
 
+    // UEFI starts from sectors of 4096 bytes too, BIOS from those of 512.
+    for (firmware, sector) in [(Firmware::UefiSecureBoot, 4096), (Firmware::Bios, 512)] {
+        let mut facts = on_a_stick();
+        (facts.firmware, facts.disks[1].sector) = (firmware, sector);
+        assert!(plan(&with(&[INSTALL]), &catalogue(), &facts).install().is_some());
+    }
+
     // On the disk that it names the same seed is an ordinary one.
     let mut there = on_a_stick();
     (there.disks[0].boot, there.disks[1].boot) = (false, true);
@@ -206,10 +216,23 @@ fn what_would_go_wrong_on_the_other_disk_is_told_before_the_copy() {
         "serial:BOX2 (Samsung 980, nvme, 500 GB, ext4 uuid:0a1b2c3d-0000-4000-8000-000000000007)";
     let none = |_: &mut Facts| {};
     assert_eq!(
-        refused(&[INSTALL], &|facts| facts.disks[1].sector = 4096),
+        refused(&[INSTALL], &|facts| facts.disks[1].sector = 8192),
         format!(
-            "seed.toml: `[install]`: {disk} has sectors of 4096 bytes, and the image is made for \
-             those of 512\n   = choose another disk\n"
+            "seed.toml: `[install]`: {disk} has sectors of 8192 bytes, and the system can lie on those \
+             of 512 or 4096\n   = choose another disk; many disks can be switched to sectors of 512 \
+             bytes, see `nvme format` or `hdparm --set-sector-size`\n"
+        )
+    );
+    assert_eq!(
+        refused(&[INSTALL], &|facts| {
+            facts.firmware = Firmware::Bios;
+            facts.disks[1].sector = 4096;
+        }),
+        format!(
+            "seed.toml: `[install]`: {disk} has sectors of 4096 bytes, and this machine was started \
+             by BIOS, which starts from those of 512 only\n   = start the stick by UEFI, which the \
+             firmware's setup may have to be told, or choose another disk; many disks can be switched \
+             to sectors of 512 bytes, see `nvme format` or `hdparm --set-sector-size`\n"
         )
     );
     assert_eq!(

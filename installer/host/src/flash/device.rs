@@ -1,10 +1,10 @@
 //! The disk that an image goes to; a file serves as well.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     ops::{Deref, DerefMut},
-    os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -12,9 +12,11 @@ use nix::{
     errno::Errno,
     fcntl::{FallocateFlags, PosixFadviseAdvice, fallocate, posix_fadvise},
     libc::{O_DIRECT, O_EXCL},
+    sys::stat::{major, minor},
 };
 
 use super::FlashError;
+use crate::table::SECTOR;
 
 /// Every address and length of what goes past the cache is a multiple of this.
 const ALIGN: usize = 4096;
@@ -26,6 +28,7 @@ pub struct Target {
     /// Past the cache, where that is possible.
     file: File,
     size: u64,
+    sector: u64,
 }
 
 impl Target {
@@ -34,7 +37,9 @@ impl Target {
     /// # Errors
     /// It is not there, is in use, or may not be written.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let device = path.metadata()?.file_type().is_block_device();
+        let about = path.metadata()?;
+        let device = about.file_type().is_block_device();
+        let sector = if device { sector(about.rdev())? } else { SECTOR };
         // On a device this fails while it, or a partition of it, is mounted or otherwise held.
         let alone = if device { O_EXCL } else { 0 };
         let open = |flags| OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
@@ -44,12 +49,18 @@ impl Target {
             file => file?,
         };
         let size = io::Seek::seek(&mut &file, io::SeekFrom::End(0))?;
-        Ok(Self { file, size })
+        Ok(Self { file, size, sector })
     }
 
     /// Bytes of it.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Bytes of a logical sector: no less can be read or written at once. A file is as a disk for
+    /// which the image is made.
+    pub fn sector(&self) -> u64 {
+        self.sector
     }
 
     /// The file itself. What is read and written by it must be aligned.
@@ -111,6 +122,14 @@ impl Target {
     pub(super) fn forget_cached(&self) {
         let _ = posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     }
+}
+
+/// As the kernel tells it of a whole disk.
+fn sector(device: u64) -> io::Result<u64> {
+    let (major, minor) = (major(device), minor(device));
+    let text =
+        fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/queue/logical_block_size"))?;
+    text.trim().parse().map_err(io::Error::other)
 }
 
 /// Bytes that begin at an address that a disk takes.

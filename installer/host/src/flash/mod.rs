@@ -10,12 +10,15 @@
 mod capacity;
 mod device;
 mod pipe;
+mod sectors;
 
 use std::io;
 
 use model::{Digest, block_map::Extent};
 
 pub use device::Target;
+pub use sectors::fit;
+pub(crate) use sectors::{fit_file_systems, fit_table};
 
 /// Bytes at the beginning that are written last.
 const HEAD: u64 = 1 << 20;

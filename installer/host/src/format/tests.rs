@@ -16,7 +16,9 @@ use std::{
 use model::disk::{Consent, Unlock};
 
 use super::*;
-use crate::{Output, Runner, SystemClock, SystemRunner, command::CommandError, fake};
+use crate::{
+    Output, Runner, SystemClock, SystemRunner, command::CommandError, fake, loop_device::LoopDevice,
+};
 
 /// Big enough for the smallest XFS and btrfs.
 const SIZE: u64 = 400 << 20;
@@ -88,49 +90,41 @@ struct Bench {
     folder: tempfile::TempDir,
     device: PathBuf,
     tools: Arc<Tools>,
+    _disk: LoopDevice,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Bench {
     /// None, with a word why, where there can be none.
     fn new() -> Option<Self> {
-        let why = if !nix::unistd::geteuid().is_root() {
-            Some("only root can make loop devices".to_owned())
-        } else {
-            ["losetup", "sfdisk", "wipefs", "partx", "mkfs.xfs", "mkfs.btrfs"]
-                .into_iter()
-                .find(|name| {
-                    SystemRunner.run(&Command::new(name).arg("--version")).is_err_and(absent)
-                })
-                .map(|name| format!("`{name}` is not installed here"))
-        };
+        Self::with_sectors(512)
+    }
+
+    /// The same with a disk whose logical sectors have so many bytes.
+    fn with_sectors(sector: u32) -> Option<Self> {
+        let missing = ["sfdisk", "wipefs", "partx", "mkfs.xfs", "mkfs.btrfs"]
+            .into_iter()
+            .find(|name| SystemRunner.run(&Command::new(name).arg("--version")).is_err_and(absent));
+        if let Some(name) = missing {
+            println!("not tested: `{name}` is not installed here");
+            return None;
+        }
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("disk.img");
         File::create(&image).unwrap().set_len(SIZE).unwrap();
-        let attach = Command::new("losetup").args(["--find", "--show", "--partscan"]).arg(&image);
-        let why = match why {
-            Some(why) => why,
-            None => match SystemRunner.run(&attach) {
-                Ok(output) => {
-                    let device = PathBuf::from(output.stdout.trim());
-                    for name in ["dev", "proc", "sys"] {
-                        symlink(Path::new("/").join(name), folder.path().join(name)).unwrap();
-                    }
-                    let name = device.file_name().unwrap().to_string_lossy().into_owned();
-                    let tools = Arc::new(Tools {
-                        name,
-                        serial: Mutex::new(SERIAL.to_owned()),
-                        cut: AtomicUsize::new(usize::MAX),
-                        changed: AtomicUsize::new(0),
-                    });
-                    return Some(Self { folder, device, tools, _alone: alone });
-                }
-                Err(error) => format!("no loop devices ({error})"),
-            },
-        };
-        println!("not tested: {why}");
-        None
+        let disk = LoopDevice::over(&image, sector)?;
+        for name in ["dev", "proc", "sys"] {
+            symlink(Path::new("/").join(name), folder.path().join(name)).unwrap();
+        }
+        let device = disk.path().to_owned();
+        let tools = Arc::new(Tools {
+            name: device.file_name().unwrap().to_string_lossy().into_owned(),
+            serial: Mutex::new(SERIAL.to_owned()),
+            cut: AtomicUsize::new(usize::MAX),
+            changed: AtomicUsize::new(0),
+        });
+        Some(Self { folder, device, tools, _disk: disk, _alone: alone })
     }
 
     fn host(&self) -> Host {
@@ -179,15 +173,6 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let command = Command::new("losetup").arg("--detach").arg(&self.device);
-        if let Err(error) = SystemRunner.run(&command) {
-            println!("{error}");
-        }
-    }
-}
-
 fn absent(error: CommandError) -> bool {
     error.exit == "is not installed"
 }
@@ -201,13 +186,15 @@ fn refused(result: Result<bool>) -> (String, String) {
 
 #[test]
 fn every_file_system_is_made_once_and_keeps_its_files() {
-    for kind in [FileSystem::Ext4, FileSystem::Xfs, FileSystem::Btrfs] {
-        let Some(bench) = Bench::new() else { return };
+    let kinds = [FileSystem::Ext4, FileSystem::Xfs, FileSystem::Btrfs];
+    for (kind, sector) in kinds.into_iter().flat_map(|kind| [(kind, 512), (kind, 4096)]) {
+        let Some(bench) = Bench::with_sectors(sector) else { return };
         bench.by_hand();
         let wish = bench.agreed(kind);
         assert!(!is_done(&bench.host(), &wish).unwrap());
         assert!(bench.format(&wish).unwrap(), "{kind:?}");
         let disk = bench.disk();
+        assert_eq!(disk.sector, sector);
         let [volume] = &disk.contents[..] else { panic!("{disk:#?}") };
         assert_eq!(volume.signature.as_deref(), Some(kind.word()));
         assert_eq!(volume.uuid.as_deref(), Some(wish.uuid.as_str()));
@@ -362,7 +349,11 @@ fn a_damaged_note_is_no_leave_to_format_again() {
 /// A container is made by the real `cryptsetup`; it is unlocked too where the kernel can.
 #[test]
 fn an_encrypted_disk_opens_by_the_key_of_the_box_and_by_no_other() {
-    let Some(bench) = Bench::new() else { return };
+    [512, 4096].into_iter().for_each(encrypt);
+}
+
+fn encrypt(sector: u32) {
+    let Some(bench) = Bench::with_sectors(sector) else { return };
     let version = Command::new("cryptsetup").arg("--version");
     if SystemRunner.run(&version).is_err_and(absent) {
         println!("not tested: `cryptsetup` is not installed here");

@@ -4,7 +4,6 @@
 use std::{
     fs::{self, OpenOptions},
     io,
-    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -12,14 +11,12 @@ use model::paths::{self, partition};
 
 use crate::{
     Command, Host, HostError, Result, boot_loader,
+    fat::FixedClock,
     files::{self, failed},
-    flash::Target,
-    table::{self, Extent, Partition},
+    flash::{self, Target},
+    table::{Extent, Guids, Partition},
     volume,
 };
-
-/// Bytes at the end of a disk that hold the backup of the table, and more.
-const TAIL: u64 = 64 << 10;
 
 /// Files of the root file system that go, whatever they are; systemd, the SSH server and we make them
 /// again.
@@ -47,9 +44,11 @@ pub(super) struct Fresh<'a> {
 }
 
 impl Fresh<'_> {
-    /// Gives it GUIDs and a UUID of its own, takes away what the first start made, and looks whether
-    /// the root file system is whole.
+    /// Makes it fit the sectors of the disk, gives it GUIDs and a UUID of its own, takes away what the
+    /// first start made, and looks whether the root file system is whole.
     pub(super) fn make(&self, head: &mut [u8]) -> Result<()> {
+        let (disk, clock) = (self.host.path(self.disk), FixedClock::at(self.host.clock.epoch()));
+        flash::fit_file_systems(self.target, &disk, self.partitions, clock)?;
         let root = self.place(partition::ROOT)?;
         let whole = format!("{}?offset={}", self.disk.display(), root.start);
         self.host.runner.run(&Command::new("tune2fs").args(["-U", "random", &whole]))?;
@@ -63,26 +62,10 @@ impl Fresh<'_> {
         })?;
         self.target.sync().map_err(|error| HostError::Other(error.to_string()))?;
         self.host.runner.run(&Command::new("e2fsck").args(["-f", "-n", &whole]))?;
-        // Last of all: a backup of the table alone is no reason to start from this disk, but why risk it.
-        self.renew_table(head)
-    }
-
-    /// The stick may still be plugged in when the copy starts: GRUB passes the GUID of the partition
-    /// that it found on its own disk, so the two may not share any.
-    fn renew_table(&self, head: &mut [u8]) -> Result<()> {
-        let folder = self.host.path("/run/homelab");
-        files::ensure_folder(&folder, 0o755, (0, 0))?;
-        let (size, write) = (self.target.size(), |error| failed("write", &folder)(error));
-        let mut ends = tempfile::tempfile_in(&folder).map_err(write)?;
-        // A file with nothing between its two ends takes no room.
-        ends.set_len(size).map_err(write)?;
-        ends.write_all_at(head, 0).map_err(write)?;
-        table::renew(&mut ends)?;
-        let mut tail = vec![0; usize::try_from(TAIL).unwrap_or(0)];
-        ends.read_exact_at(head, 0).map_err(write)?;
-        ends.read_exact_at(&mut tail, size - TAIL).map_err(write)?;
-        let written = self.target.write(size - TAIL, &tail);
-        written.map_err(|error| HostError::Other(error.to_string()))
+        // The stick may still be plugged in when the copy starts: GRUB passes the GUID of the partition
+        // that it found on its own disk, so the two may not share any. Last of all: a backup of the table
+        // alone is no reason to start from this disk, but why risk it.
+        flash::fit_table(self.target, head, Guids::Fresh)
     }
 
     fn place(&self, number: u32) -> Result<Extent> {

@@ -2,8 +2,8 @@
 //! that was never started before.
 //!
 //! ```text
-//! freeze root -> what is in use? -> all but the head -> thaw -> read back -> new GUIDs, -> head
-//!                                                               first start forgotten
+//! freeze root -> what is in use? -> all but the head -> thaw -> read back -> made to fit the -> head
+//!                                          sectors, new GUIDs, first start forgotten
 //! ```
 //! The stick is only read. Whatever goes wrong, the head of the disk stays zero: it starts nothing,
 //! and the stick starts again.

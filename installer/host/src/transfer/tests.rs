@@ -12,7 +12,7 @@ use std::{
 use model::{GrubEnvironment, block_map::BLOCK, paths};
 
 use super::*;
-use crate::{SystemClock, fake, table::Extent, volume};
+use crate::{SystemClock, fake, loop_device::LoopDevice, root_disk, table::Extent, volume};
 
 const MIB: u64 = 1 << 20;
 /// Number, start and length in MiB; the last one is root.
@@ -22,14 +22,15 @@ const DISK: u64 = 120;
 
 /// The programs that make a stick, and what else is needed; says which of it is not here.
 fn possible() -> bool {
-    let missing: Vec<&str> = ["sfdisk", "mkfs.fat", "mke2fs", "debugfs", "tune2fs", "fsfreeze"]
-        .into_iter()
-        .filter(|program| {
-            !["/usr/sbin", "/sbin", "/usr/bin"]
-                .iter()
-                .any(|folder| Path::new(folder).join(program).exists())
-        })
-        .collect();
+    let missing: Vec<&str> =
+        ["sfdisk", "sgdisk", "mkfs.fat", "mke2fs", "debugfs", "tune2fs", "fsfreeze"]
+            .into_iter()
+            .filter(|program| {
+                !["/usr/sbin", "/sbin", "/usr/bin"]
+                    .iter()
+                    .any(|folder| Path::new(folder).join(program).exists())
+            })
+            .collect();
     let root = nix::unistd::geteuid().is_root() && Path::new("/dev/loop-control").exists();
     if !missing.is_empty() || !root {
         let programs = if missing.is_empty() { "-".to_owned() } else { missing.join(", ") };
@@ -251,6 +252,80 @@ fn a_copy_is_whole_has_its_own_identifiers_and_was_never_started() {
     assert_eq!(bench.read(&disk, 4, "/seed.toml"), Some(b"schema = 1\n".to_vec()));
     let block = bench.read(&disk, 2, "/EFI/debian/grubenv").unwrap();
     assert_eq!(GrubEnvironment::parse(&block).unwrap().get("attempts"), Some("0"));
+}
+
+/// As on the box, with another root file system than that of the machine that tests: that of `device`.
+fn running_from(bench: &Bench, device: &Path, name: &str) -> Host {
+    let root = bench.folder.path().join(name);
+    fs::create_dir_all(root.join("proc/self")).unwrap();
+    let device = device.file_name().unwrap().to_string_lossy().into_owned();
+    let number = fs::read_to_string(format!("/sys/class/block/{device}/dev")).unwrap();
+    let mounts = format!("22 1 {} / / rw,relatime - ext4 /dev/root rw\n", number.trim());
+    fs::write(root.join("proc/self/mountinfo"), mounts).unwrap();
+    for folder in ["dev", "sys"] {
+        std::os::unix::fs::symlink(Path::new("/").join(folder), root.join(folder)).unwrap();
+    }
+    Host { root, ..bench.host.clone() }
+}
+
+#[test]
+fn a_disk_with_sectors_of_4096_bytes_gets_a_table_and_file_systems_of_its_own_and_root_grows() {
+    if !possible() {
+        return;
+    }
+    let bench = Bench::new();
+    let Some(device) = LoopDevice::over(&bench.disk(), 4096) else { return };
+    let disk = device.path();
+    let part = |number| crate::disks::partition(disk, number);
+    // Byte by byte the image is nothing that such a disk could be started from.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(disk)
+        .unwrap()
+        .write_all_at(&fs::read(bench.stick()).unwrap(), 0)
+        .unwrap();
+    let partitions = || {
+        let words = ["--show", "--noheadings", "--output", "NR"];
+        bench.run(Command::new("partx").args(words).arg(disk)).split_whitespace().count()
+    };
+    assert_eq!(partitions(), 0);
+
+    copy(&bench.host, &bench.origin(None), disk, "a note\n", &mut |_, _, _| {}).unwrap();
+    let (old, new) = (guids(&bench.stick()), guids(disk));
+    assert!(new.iter().all(|guid| !old.contains(guid)), "{old:?} {new:?}");
+    assert_eq!(partitions(), PARTS.len());
+    // For kernels that know no such tables by themselves.
+    bench.run(Command::new("partx").arg("--update").arg(disk));
+    bench.run(Command::new("sfdisk").arg("--verify").arg(disk));
+    bench.run(Command::new("sgdisk").arg("--verify").arg(disk));
+    for number in [2, 4] {
+        let mut volume = File::open(part(number)).unwrap();
+        assert_eq!(crate::fat::sector(&mut volume).unwrap(), 4096);
+        bench.run(Command::new("fsck.vfat").arg("-n").arg(part(number)));
+    }
+    assert_eq!(bench.read(disk, 4, "/copied.txt"), Some(b"a note\n".to_vec()));
+    assert_eq!(bench.read(disk, 4, "/seed.toml"), Some(b"schema = 1\n".to_vec()));
+    let block = bench.read(disk, 2, "/EFI/debian/grubenv").unwrap();
+    assert_eq!(GrubEnvironment::parse(&block).unwrap().get("attempts"), Some("0"));
+
+    // Not mounted, which takes a check before: a container may not grow what is mounted.
+    bench.run(Command::new("e2fsck").args(["-f", "-p"]).arg(part(3)));
+    let host = running_from(&bench, &part(3), "before");
+    assert!(!root_disk::is_grown(&host).unwrap());
+    root_disk::grow(&host).unwrap();
+    // What is not mounted gets another device number when it is changed.
+    let host = running_from(&bench, &part(3), "after");
+    assert!(root_disk::is_grown(&host).unwrap());
+    bench.run(Command::new("sgdisk").arg("--verify").arg(disk));
+    bench.run(Command::new("e2fsck").args(["-f", "-n"]).arg(part(3)));
+    let at = bench.folder.path().join("root");
+    fs::create_dir(&at).unwrap();
+    bench.run(Command::new("mount").arg(part(3)).arg(&at));
+    let big = fs::read(at.join("usr/big")).unwrap();
+    let size = nix::sys::statvfs::statvfs(&at).unwrap();
+    bench.run(Command::new("umount").arg(&at));
+    assert_eq!(Some(big), bench.read(&bench.stick(), 3, "/usr/big"));
+    assert!(size.blocks() * size.fragment_size() > 70 * MIB, "{size:?}");
 }
 
 #[test]

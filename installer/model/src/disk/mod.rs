@@ -11,6 +11,7 @@ mod format;
 mod inventory;
 pub mod metrics;
 mod replacing;
+pub mod sectors;
 mod select;
 pub mod smart;
 #[cfg(test)]

@@ -2,21 +2,19 @@
 
 use super::Install;
 use crate::{
-    disk::{self, Consent},
+    disk::{self, Consent, sectors},
     facts::{Disk, Facts},
     seed::{DiskConsent, DiskSelector, rules::Refused},
 };
 
-/// Bytes of a sector that the image is made for.
-const SECTOR: u32 = 512;
 /// What lies before the first partition and behind the last one: the two tables.
 const TABLES: u64 = 2 << 20;
 
 /// The copy that is to be made; none: the box runs from that disk already.
 ///
 /// # Errors
-/// The box runs from no stick; the disk is not there, is in use or does not fit; or consent is for
-/// another one.
+/// The box runs from no stick; the disk is not there, is in use or does not fit; this machine does not
+/// start from it; or consent is for another one.
 pub(super) fn install(wish: &DiskConsent, facts: &Facts) -> Result<Option<Install>, Refused> {
     let Some(boot) = facts.boot_disk() else {
         let what = "the disk that the box runs from is not known, so it cannot be copied";
@@ -33,6 +31,7 @@ pub(super) fn install(wish: &DiskConsent, facts: &Facts) -> Result<Option<Instal
     let found = disk::select(&wish.disk, facts)?;
     let needs = needs(boot);
     fits(found, needs)?;
+    sectors::can_start(found, facts.firmware)?;
     Ok(Some(Install { consent: Consent::given(&wish.wipe, found)?, needs }))
 }
 
@@ -45,16 +44,9 @@ pub(crate) fn needs(boot: &Disk) -> u64 {
 /// Whether the system can lie on a disk at all.
 ///
 /// # Errors
-/// Its sectors are of another size, or it is too small.
+/// The system lies on no sectors of this size, or it is too small.
 pub(crate) fn fits(found: &Disk, needs: u64) -> Result<(), Refused> {
-    if found.sector != SECTOR {
-        let what = format!(
-            "{} has sectors of {} bytes, and the image is made for those of {SECTOR}",
-            disk::describe(found),
-            found.sector
-        );
-        return Err(Refused::new(what, "choose another disk"));
-    }
+    sectors::can_hold(found)?;
     if found.size < needs {
         let what = format!(
             "{} is too small: the system needs {}",
