@@ -1,5 +1,9 @@
 //! What can be asked of this program.
 
+#[cfg(test)]
+#[path = "../../installer/cli/src/command_line/page.rs"]
+mod page;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
@@ -212,5 +216,18 @@ impl From<host::HostError> for ImageError {
             host::HostError::File { action, path, source } => Self::File { action, path, source },
             other => Self::Other(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_page_tells_every_command_and_option() {
+        let differences = page::differences(&CommandLine::command());
+        assert!(differences.is_empty(), "docs/src/reference/cli.md:\n{}", differences.join("\n"));
     }
 }

@@ -1,5 +1,8 @@
 //! What can be asked of this program.
 
+#[cfg(test)]
+mod page;
+
 use std::{
     io::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -195,4 +198,17 @@ fn told(result: Result<u8, Failure>) -> u8 {
         eprint!("{}", failure.text());
         failure.exit()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_page_tells_every_command_and_option() {
+        let differences = page::differences(&CommandLine::command());
+        assert!(differences.is_empty(), "docs/src/reference/cli.md:\n{}", differences.join("\n"));
+    }
 }

@@ -487,10 +487,46 @@ prefer = ["promtail"]
     assert_eq!(seed.admin.password, password);
 }
 
+/// The question for the time zone where this one was guessed: its text and its default.
+fn zone_asked(world: World<'_>, guess: &str) -> (String, Option<Value>) {
+    let timezones = ["Europe/Berlin", "Europe/Oslo"].map(str::to_owned).to_vec();
+    let world = World { timezones, timezone: Some(guess.to_owned()), ..world };
+    let mut interview = Interview::new(&world, Answers::none());
+    interview.answer(&text("us")).unwrap();
+    let question = interview.next().unwrap().question;
+    assert_eq!(question.id.0, "system.timezone");
+    (question.text.clone(), question.default.clone())
+}
+
+#[test]
+fn a_guessed_time_zone_says_whose_word_it_is_and_one_that_there_is_not_is_not_told() {
+    let asks = "In which time zone does the box stand?";
+    let (said, default) = zone_asked(box_world(false), "Europe/Berlin");
+    assert_eq!(said, format!("{asks} The network says that this is Europe/Berlin."));
+    assert_eq!(default, Some(text("Europe/Berlin")));
+    let (said, default) = zone_asked(World::of_pc(&CATALOGUE, None), "Europe/Oslo");
+    assert_eq!(said, format!("{asks} This PC is set to Europe/Oslo."));
+    assert_eq!(default, Some(text("Europe/Oslo")));
+    for strange in [
+        "Mars/Base",
+        "posix/Europe/Berlin",
+        "../../etc/shadow",
+        "CET-1CEST",
+        "Europe/Berlin; x",
+        "",
+    ] {
+        for world in [box_world(false), World::of_pc(&CATALOGUE, None)] {
+            let nothing = (asks.to_owned(), Some(text("Etc/UTC")));
+            assert_eq!(zone_asked(world, strange), nothing, "{strange}");
+        }
+    }
+}
+
 #[test]
 fn texts_are_short_and_plain() {
     let media = texts(&["media"]);
-    for world in [storage::world(), World::of_pc(&CATALOGUE, None)] {
+    let told = World { timezone: Some("Europe/Berlin".to_owned()), ..storage::world() };
+    for world in [told, World::of_pc(&CATALOGUE, None)] {
         let mut interview = Interview::new(&world, Answers::none());
         while let Some(asked) = interview.next() {
             let question = &asked.question;

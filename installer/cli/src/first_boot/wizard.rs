@@ -86,7 +86,8 @@ impl FirstBoot<'_> {
         let (catalogue, facts) = self.machine.world()?;
         let host = self.machine.host();
         let timezones = host::time_zones::all(host);
-        let world = World { timezones, ..World::of_box(&catalogue, facts) };
+        let timezone = host::time_zones::of_network(host);
+        let world = World { timezones, timezone, ..World::of_box(&catalogue, facts) };
         let mut told = start.told;
         let answers = saved(host).unwrap_or_else(|why| {
             told.push(format!("{why}. The questions begin anew."));

@@ -14,6 +14,10 @@ use crate::{
 /// Our files for systemd-networkd begin so.
 const NETWORK_PREFIX: &str = "/etc/systemd/network/50-homelab-";
 
+/// What is asked by DHCP. Option 101 is the name of the time zone (RFC 4833): networkd only writes it
+/// down, and the setup begins with it, also when answers are changed after a failure.
+const DHCP: &str = "[DHCPv4]\nClientIdentifier=mac\nRequestOptions=101\n";
+
 /// Address ranges for Docker's networks; the first that no network of the box overlaps is taken.
 const DOCKER_POOLS: [(&str, u8); 3] =
     [("172.28.0.0/14", 24), ("10.213.0.0/16", 24), ("192.168.192.0/19", 26)];
@@ -36,9 +40,11 @@ pub(super) fn network(seed: &Seed) -> (String, FileSet) {
         let text = "# Made by homelab. `Kind=!*` leaves out what is not hardware, such as Docker's bridges.\n\
                     [Match]\nType=ether\nKind=!*\n\n\
                     [Network]\nDHCP=yes\nIPv6AcceptRA=yes\n\n\
-                    # Routers remember a box by its MAC address.\n\
-                    [DHCPv4]\nClientIdentifier=mac\n";
-        files.push(system_file(format!("{NETWORK_PREFIX}99-wired.network"), text.to_owned()));
+                    # Routers remember a box by its MAC address.\n";
+        files.push(system_file(
+            format!("{NETWORK_PREFIX}99-wired.network"),
+            format!("{text}{DHCP}"),
+        ));
     }
     (title, FileSet { files, owned_prefix: NETWORK_PREFIX.to_owned() })
 }
@@ -77,7 +83,8 @@ fn interface_text(interface: &Interface) -> String {
     text += &interface.dns.iter().map(|at| format!("DNS={at}\n")).collect::<String>();
     text += "IPv6AcceptRA=yes\n";
     if interface.address.is_empty() {
-        text += "\n[DHCPv4]\nClientIdentifier=mac\n";
+        text += "\n";
+        text += DHCP;
     }
     text
 }

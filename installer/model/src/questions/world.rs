@@ -24,7 +24,8 @@ pub struct World<'a> {
     pub memory_known: bool,
     /// All time zones, where a list of them is at hand; empty: any that looks like one is taken.
     pub timezones: Vec<String>,
-    /// The time zone to begin with, where one can be guessed.
+    /// The time zone to begin with, where one can be guessed: on the box what its network says, on
+    /// a PC the PC's own. It counts only if it would be taken as an answer.
     pub timezone: Option<String>,
     /// The keyboard to begin with, where one can be guessed.
     pub keyboard: Option<String>,

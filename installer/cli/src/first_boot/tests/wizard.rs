@@ -445,11 +445,14 @@ fn golden(name: &str, begin: &str, parts: &[(&str, &str)]) {
 fn the_pages_of_a_setup_with_defaults() {
     let stage = real();
     stage.fake.ends.borrow_mut().push_back(4);
+    let lease = stage.fake.host.path("/run/systemd/netif/leases/2");
+    fs::create_dir_all(lease.parent().unwrap()).unwrap();
+    fs::write(lease, "ADDRESS=192.168.1.10\nTIMEZONE=Europe/Berlin\n").unwrap();
     let show = Show::begin(stage);
     show.serial.shows("Addresses");
     show.serial.line("plain");
     show.screen.shows("`take over`");
-    let way = [("Keyboard", ""), ("Time zone", "Europe/Berlin"), ("Host name", "")];
+    let way = [("Keyboard", ""), ("The network says that this is", ""), ("Host name", "")];
     answer(&show.serial, &way);
     answer(&show.serial, &WAY[3..6]);
     defaults(&show.serial);

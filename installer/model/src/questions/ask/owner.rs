@@ -4,7 +4,7 @@ use super::key;
 use crate::{
     Secret,
     catalogue::nearest,
-    questions::{Choice, Kind, Offer, Question, Value, password, walk::Walk},
+    questions::{Choice, Kind, Offer, Place, Question, Value, password, walk::Walk},
     seed::rules::Refused,
 };
 
@@ -47,17 +47,24 @@ pub(super) fn system(walk: &mut Walk<'_>) {
             .or(world.keyboard.as_deref().unwrap_or("us"))
             .each(key("system.keyboard")),
     );
+    let rule = move |text: &str| zone(&world.timezones, &key("system.timezone")(text)?);
+    let guess = world.timezone.as_deref().and_then(|zone| rule(zone).ok());
+    // Whoever sees a default shall know whose word it is: a router can be set up badly.
+    let told = match (&guess, world.place) {
+        (Some(zone), Place::Box) => format!(" The network says that this is {zone}."),
+        (Some(zone), Place::Pc) => format!(" This PC is set to {zone}."),
+        (None, _) => String::new(),
+    };
     walk.text(
         Question::new("system.timezone", "Time zone", Kind::Text)
-            .asks("In which time zone does the box stand?")
+            .asks(format!("In which time zone does the box stand?{told}"))
             .help(
                 "A name of the IANA list, such as `Europe/Berlin` or `America/New_York`: a part of \
                  the world, a slash, and the largest city of the zone. Logs, schedules and calendars \
                  go by it.",
             )
-            .or(world.timezone.as_deref().unwrap_or("Etc/UTC"))
-            .each(key("system.timezone"))
-            .each(|text| zone(&world.timezones, text)),
+            .or(guess.as_deref().unwrap_or("Etc/UTC"))
+            .each(rule),
     );
     walk.text(
         Question::new("system.hostname", "Host name", Kind::Text)
