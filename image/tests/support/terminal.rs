@@ -21,6 +21,8 @@ pub struct Terminal {
     bytes: Receiver<Vec<u8>>,
     screen: vt100::Parser,
     written: String,
+    /// Keys that were pressed so far; Enter is one.
+    pub pressed: usize,
     _master: Box<dyn MasterPty + Send>,
 }
 
@@ -50,11 +52,13 @@ impl Terminal {
             }
         });
         let screen = vt100::Parser::new(24, 80, 0);
-        Self { child, writer, bytes, screen, written: String::new(), _master: pair.master }
+        let (written, pressed) = (String::new(), 0);
+        Self { child, writer, bytes, screen, written, pressed, _master: pair.master }
     }
 
     /// Types.
     pub fn keys(&mut self, keys: &str) {
+        self.pressed += keys.chars().count();
         self.writer.write_all(keys.as_bytes()).unwrap();
         self.writer.flush().unwrap();
     }

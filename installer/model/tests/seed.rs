@@ -68,8 +68,8 @@ fn bad_seeds_say_what_stands_beside_them_and_on_the_page() {
     let (mut wrong, seeds) = (Vec::new(), seeds("bad"));
     let mut page = format!(
         "# Mistakes in a seed\n\nThe {} bad [seeds](seed.md) that the tests know, each with all that \
-         `homelab-image seed check` and the box\nsay about it: where, what, and the way out. What may \
-         be a secret is never repeated.\n",
+         `homelab-image seed check` and the box\nsay about it: where, what, and the way out. What \
+         stands at keys for secrets and at unknown keys\nis repeated as stars.\n",
         seeds.len()
     );
     for (path, text) in seeds {
