@@ -196,7 +196,13 @@ impl<'a> Scan<'a> {
         let raw = &self.text[span.clone()];
         let one_line = !raw.contains('\n');
         if matches!(raw, "true" | "false") || (one_line && is_public(&self.path)) {
-            return self.show(span);
+            self.show(span.clone());
+            if let Some(password) = password_of_address(raw) {
+                let hidden = span.start + password.start..span.start + password.end;
+                self.keep[hidden.clone()].fill(false);
+                self.secrets.push(self.base + hidden.start..self.base + hidden.end);
+            }
+            return;
         }
         let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| raw.starts_with(quote));
         let Some(quote) = quotes else { return };
@@ -222,6 +228,15 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Where the password of `//user:password@host` stands, which belongs into no address.
+fn password_of_address(text: &str) -> Option<Range<usize>> {
+    let start = text.find("//")? + 2;
+    // A password may have a slash that should have been written as `%2F`.
+    let end = start + text[start..].rfind('@')?;
+    let colon = start + text[start..end].find(':')?;
+    Some(colon + 1..end)
+}
+
 fn is_shown(kind: Kind) -> bool {
     !matches!(kind, Kind::Secret(_) | Kind::SecretMap(_) | Kind::Table | Kind::Tables)
 }
@@ -239,6 +254,27 @@ fn is_public(path: &[String]) -> bool {
         _ => {
             let grandparent = parent.split_last().and_then(|(_, path)| kind(path));
             matches!(grandparent, Some(Kind::SecretMap(_))) && last == "file"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_an_address_is_masked_and_the_rest_of_it_is_not() {
+        for (text, masked) in [
+            (
+                "rest:https://alex:hunter2@backup.lan:8000/",
+                "rest:https://alex:*******@backup.lan:8000/",
+            ),
+            ("//alex:a/b@c@nas.lan/x", "//alex:*****@nas.lan/x"),
+            ("sftp://alex@nas.lan:22/x", "sftp://alex@nas.lan:22/x"),
+            ("rest:https://backup.lan:8000/", "rest:https://backup.lan:8000/"),
+        ] {
+            let seed = |text| format!("[backup]\nrepository = \"{text}\"\n");
+            assert_eq!(redact(&seed(text)), seed(masked));
         }
     }
 }
