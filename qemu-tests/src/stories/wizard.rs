@@ -173,7 +173,7 @@ pub fn tells_the_plan(scene: &mut Scene<'_>) -> Result<()> {
     for words in [
         "Nothing on this machine has been changed so far.".to_owned(),
         format!("the box is called {NAME} ({NAME}.home.arpa)"),
-        "other disk is written to.".to_owned(),
+        "disk that is not named here is written to.".to_owned(),
         "22/tcp".to_owned(),
         "Services: core (".to_owned(),
     ] {
