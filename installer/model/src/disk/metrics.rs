@@ -91,8 +91,11 @@ fn number(count: Option<u64>) -> Option<i64> {
 
 /// Whether a disk that tells how it is is so.
 fn is(health: &Health, state: State) -> Option<i64> {
-    let told = matches!(health.state, State::Good | State::Worn | State::Failing);
-    told.then(|| (health.state == state).into())
+    tells(health).then(|| (health.state == state).into())
+}
+
+fn tells(health: &Health) -> bool {
+    matches!(health.state, State::Good | State::Worn | State::Failing)
 }
 
 /// All disks. What one that sleeps, or does not tell any more, told last is taken from the text of
@@ -104,9 +107,8 @@ pub fn text(disks: &[Entry], before: &str) -> String {
         let mut lines = String::new();
         for disk in disks {
             let series = format!("{name}{{{}}} ", labels(disk));
-            let told = matches!(disk.health.state, State::Good | State::Worn | State::Failing);
             let last = || {
-                let kept = *lasting && !told && disk.name.is_some();
+                let kept = *lasting && !tells(&disk.health) && disk.name.is_some();
                 before.lines().filter(|_| kept).find_map(|line| line.strip_prefix(&series))
             };
             let now = value(disk).map(|value| value.to_string());
