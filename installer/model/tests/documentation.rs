@@ -65,6 +65,19 @@ fn choices<T: DeserializeOwned>() -> Vec<String> {
 }
 
 #[test]
+fn the_page_of_the_catalogue_has_every_rule() {
+    let page = page("catalogue.md");
+    for rule in model::catalogue::lint::rules() {
+        let excepted = if rule.excepted { "yes" } else { "no" };
+        let row = format!("| `{}` | {} | {excepted} |", rule.name, rule.why);
+        assert!(
+            page.lines().any(|line| line == row),
+            "docs/src/reference/catalogue.md lacks\n{row}"
+        );
+    }
+}
+
+#[test]
 fn the_page_of_the_catalogue_has_every_key() {
     let page = page("catalogue.md");
     let row = |key: &str| page.lines().find(|line| line.starts_with(&format!("| `{key}` |")));

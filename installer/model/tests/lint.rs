@@ -137,6 +137,31 @@ fn an_image_that_the_lock_does_not_have_is_told() {
 }
 
 #[test]
+fn a_health_check_that_is_made_often_or_given_up_soon_is_told() {
+    for (from, to, says) in [
+        (
+            "interval: 120s",
+            "interval: 30s",
+            "`interval` of the health check of `socket-proxy` is `30s`",
+        ),
+        ("timeout: 60s", "timeout: 1m", "`timeout` of the health check of `socket-proxy` is `1m`"),
+        (
+            "start_period: 300s",
+            "start_period: 299s",
+            "`start_period` of the health check of `socket-proxy` is `299s`",
+        ),
+    ] {
+        let mut files = stacks();
+        let core = files.get_mut("core/compose.yaml").unwrap();
+        *core = core.replacen(from, to, 1);
+        let wrong = Catalogue::parse(&files).unwrap_err();
+        let lines: Vec<String> = wrong.iter().flat_map(model::Problems::summary_lines).collect();
+        assert!(lines.iter().any(|line| line.contains(says)), "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains("health-pace")), "{lines:?}");
+    }
+}
+
+#[test]
 fn an_exception_needs_a_rule_and_a_need() {
     let with = |exception: &str| {
         said(&GOOD.replace(
@@ -182,7 +207,7 @@ fn a_stand_in_and_the_other_one_work_alone() {
 #[test]
 fn no_rule_is_without_a_stack_that_breaks_it() {
     let broken: BTreeSet<&str> =
-        BAD.iter().map(|(rule, _, _)| *rule).chain(["image-lock"]).collect();
+        BAD.iter().map(|(rule, _, _)| *rule).chain(["image-lock", "health-pace"]).collect();
     let rules: BTreeSet<&str> = lint::rules().map(|rule| rule.name).collect();
     assert_eq!(broken, rules);
 }

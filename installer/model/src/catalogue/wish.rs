@@ -76,7 +76,7 @@ pub struct ServiceWish {
     pub lazy: Lazy,
     /// RAM that it needs; counted against the box's.
     pub memory: Option<Memory>,
-    /// Seconds from its start until it must be healthy.
+    /// Seconds from its start until it must be healthy; 300 if not said.
     pub deadline: Option<u64>,
     /// What a backup of it holds.
     pub backup: Option<Backup>,

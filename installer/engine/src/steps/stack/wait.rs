@@ -22,8 +22,8 @@ const LOOK: u64 = 5;
 const DOWN: i64 = 10;
 
 /// Seconds in which a service that runs may become well by itself: a busy machine answers a health
-/// check too late and the next one in time.
-const PASSING: i64 = 90;
+/// check too late and the next one in time, which comes after two minutes and may take one.
+const PASSING: i64 = 200;
 
 /// What was told last, so that it is not told twice.
 #[derive(Default)]

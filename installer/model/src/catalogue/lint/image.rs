@@ -3,7 +3,10 @@
 use serde_yaml_ng::Value;
 
 use super::{Findings, Rule, Scope};
-use crate::catalogue::{lock::Reference, stack::scalar};
+use crate::{
+    catalogue::{lock::Reference, stack::scalar},
+    render::DEADLINE,
+};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -24,7 +27,19 @@ pub(super) const RULES: &[Rule] = &[
         excepted: true,
         check: healthcheck,
     },
+    Rule {
+        name: "health-pace",
+        why: "each check starts a program in the container: what checks often or gives up soon brings a \
+              slow box to a state in which nothing but checks runs and all of them are too late",
+        excepted: false,
+        check: health_pace,
+    },
 ];
+
+/// Seconds between two checks of a service that is well, at least.
+const INTERVAL: u64 = 120;
+/// Seconds that a check may take, at least.
+const TIMEOUT: u64 = 60;
 
 fn image_tag(scope: &Scope<'_>, out: &mut Findings<'_>) {
     let (name, image) = (&scope.service.name, &scope.service.image);
@@ -98,5 +113,22 @@ fn healthcheck(scope: &Scope<'_>, out: &mut Findings<'_>) {
         let message = format!("the health check of `{name}` runs `{shown}`, which its image lacks");
         let hint = format!("images.lock knows of: {}", image.programs.join(", "));
         out.add(&path, message, hint);
+    }
+}
+
+fn health_pace(scope: &Scope<'_>, out: &mut Findings<'_>) {
+    let Some(check) = scope.service.compose.get("healthcheck") else { return };
+    if scope.stack.own {
+        return;
+    }
+    let name = &scope.service.name;
+    let start = scope.service.wish.deadline.unwrap_or(DEADLINE);
+    for (key, least) in [("interval", INTERVAL), ("timeout", TIMEOUT), ("start_period", start)] {
+        let told = check.get(key).map(scalar).unwrap_or_default();
+        let seconds = told.strip_suffix('s').and_then(|number| number.parse::<u64>().ok());
+        if seconds.is_none_or(|seconds| seconds < least) {
+            let message = format!("`{key}` of the health check of `{name}` is `{told}`");
+            out.add(&["healthcheck", key], message, format!("write `{key}: {least}s`, or more"));
+        }
     }
 }
