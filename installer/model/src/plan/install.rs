@@ -3,7 +3,7 @@
 use super::Install;
 use crate::{
     disk::{self, Consent, sectors},
-    facts::{Disk, Facts},
+    facts::{Disk, Facts, Firmware},
     seed::{DiskConsent, DiskSelector, rules::Refused},
 };
 
@@ -30,8 +30,7 @@ pub(super) fn install(wish: &DiskConsent, facts: &Facts) -> Result<Option<Instal
     }
     let found = disk::select(&wish.disk, facts)?;
     let needs = needs(boot);
-    fits(found, needs)?;
-    sectors::can_start(found, facts.firmware)?;
+    carries(found, needs, facts.firmware)?;
     Ok(Some(Install { consent: Consent::given(&wish.wipe, found)?, needs }))
 }
 
@@ -41,12 +40,13 @@ pub(crate) fn needs(boot: &Disk) -> u64 {
     TABLES + partitions.map(|volume| volume.size).sum::<u64>()
 }
 
-/// Whether the system can lie on a disk at all.
+/// Whether the system can lie on a disk, and this machine starts from it.
 ///
 /// # Errors
-/// The system lies on no sectors of this size, or it is too small.
-pub(crate) fn fits(found: &Disk, needs: u64) -> Result<(), Refused> {
+/// The system lies on no sectors of this size, nothing starts from them, or the disk is too small.
+pub(crate) fn carries(found: &Disk, needs: u64, firmware: Firmware) -> Result<(), Refused> {
     sectors::can_hold(found)?;
+    sectors::can_start(found, firmware)?;
     if found.size < needs {
         let what = format!(
             "{} is too small: the system needs {}",

@@ -1,6 +1,7 @@
 //! A box that runs from a stick is asked where its system shall lie.
 
 use model::{
+    facts::Firmware,
     plan,
     questions::{Interview, Kind, Question, prefill},
 };
@@ -64,6 +65,33 @@ fn a_stick_goes_onto_an_empty_disk_by_default_and_never_without_its_serial() {
     );
     let refused = question.check(&text("y")).unwrap_err();
     assert_eq!(refused.what, "`y` is not the end of the serial of this disk");
+}
+
+#[test]
+fn a_disk_that_this_machine_does_not_start_from_is_shown_with_the_reason() {
+    let mut world = stick_world();
+    let large = world.facts.disks.iter_mut().find(|disk| disk.serial == "WD-WX12A347").unwrap();
+    large.sector = 4096;
+    for (firmware, chosen) in [(Firmware::Bios, None), (Firmware::Uefi, Some("serial:WD-WX12A347"))]
+    {
+        world.facts.firmware = firmware;
+        let mut interview = answered(&world, &[]);
+        let question = reopened(&mut interview, "install.disk");
+        let Kind::Choice { options, .. } = &question.kind else { panic!("{question:?}") };
+        let told = options.iter().find(|option| option.label.contains("WD-WX12A347")).unwrap();
+        assert_eq!(chosen.is_some(), told.refused.is_none(), "{told:?}");
+        if let Some(why) = &told.refused {
+            assert!(
+                why.ends_with(
+                    "has sectors of 4096 bytes, and this machine was started by BIOS, which starts \
+                     from those of 512 only"
+                ),
+                "{why}"
+            );
+        }
+        let stays = Some(text("stick"));
+        assert_eq!(question.default, chosen.map(text).or(stays));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     facts::{Disk, Facts},
-    plan::install::{fits, needs},
+    plan::install::{carries, needs},
     questions::{Choice, Kind, Place, Question, walk::Walk},
 };
 
@@ -65,6 +65,6 @@ fn selector(disk: &Disk, facts: &Facts, needs: u64) -> Result<String, String> {
     if disk.contents.iter().any(|volume| !volume.mounted_at.is_empty()) {
         return Err("it is in use".to_owned());
     }
-    fits(disk, needs).map_err(|refused| refused.what)?;
+    carries(disk, needs, facts.firmware).map_err(|refused| refused.what)?;
     selector_with_consent(disk, facts).map_err(str::to_owned)
 }
