@@ -4,7 +4,12 @@ use std::{collections::BTreeSet, ops::Range};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Seed, reader::Sink, redact, v1};
+use super::{
+    Seed,
+    reader::Sink,
+    redact::{self, redact},
+    v1,
+};
 use crate::{Digest, Problems, problem::Lines};
 
 /// The schema that this installer writes; it reads all up to it.
@@ -36,7 +41,7 @@ pub fn parse(file: &str, text: &str) -> Result<Seed, Problems> {
         }
     }
     for problem in &mut problems.list {
-        problem.message = one_line(std::mem::take(&mut problem.message));
+        problem.message = redact::quoted(one_line(std::mem::take(&mut problem.message)));
         problem.hint = one_line(std::mem::take(&mut problem.hint));
     }
     problems.into_result(seed)

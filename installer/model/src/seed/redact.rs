@@ -228,6 +228,17 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// A message that quotes a value: the password of an address in it is masked.
+pub(super) fn quoted(mut message: String) -> String {
+    // A password may have any letter, also the one that ends a quotation.
+    let Some((start, end)) = message.find('`').zip(message.rfind('`')) else { return message };
+    if let Some(password) = password_of_address(&message[start..end]) {
+        let stars = "*".repeat(password.len());
+        message.replace_range(start + password.start..start + password.end, &stars);
+    }
+    message
+}
+
 /// Where the password of `//user:password@host` stands, which belongs into no address.
 fn password_of_address(text: &str) -> Option<Range<usize>> {
     let start = text.find("//")? + 2;
@@ -261,6 +272,17 @@ fn is_public(path: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_quotes_an_address_does_not_tell_its_password() {
+        for (message, shown) in [
+            ("`x:https://alex:a`b@c.lan/` is no place", "`x:https://alex:***@c.lan/` is no place"),
+            ("`x:https://c.lan/` is no place, write @", "`x:https://c.lan/` is no place, write @"),
+            ("//alex:hunter2@c.lan", "//alex:hunter2@c.lan"),
+        ] {
+            assert_eq!(quoted(message.to_owned()), shown);
+        }
+    }
 
     #[test]
     fn the_password_of_an_address_is_masked_and_the_rest_of_it_is_not() {
