@@ -30,6 +30,8 @@ pub const GATEWAY_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x99, 0, 0, 0, 0, 0, 1);
 pub const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
 /// The same for IPv6.
 pub const STRANGER_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x98, 0, 0, 0, 0, 0, 1);
+/// The time zone that DHCP says (RFC 4833).
+pub const TIME_ZONE: &str = "Europe/Vienna";
 /// The bridge.
 pub const BRIDGE: &str = "br0";
 /// How many machines can be plugged in over a run.
@@ -132,6 +134,7 @@ impl World {
             .arg(format!("--dhcp-leasefile={}", leases.display()))
             .arg("--dhcp-range=10.99.0.101,static,255.255.255.0,12h")
             .args(ports.iter().map(|port| format!("--dhcp-host={},{}", port.mac, port.ipv4)))
+            .arg(format!("--dhcp-option=101,{TIME_ZONE}"))
             .args(["--enable-ra", "--dhcp-range=fd00:99::,ra-only,64,12h", "--log-dhcp"])
             .service(&folder.join("dnsmasq.log"))?;
         let world = Self { free: Mutex::new(ports.into_iter().rev().collect()), _names: names };

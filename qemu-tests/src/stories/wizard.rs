@@ -2,7 +2,8 @@
 //! a box in the end.
 //!
 //! The seed on the disk lacks its password. It is refused, and fills in everything else: the test
-//! world's registry, which nobody is asked about, and the key that the tests log in with.
+//! world's registry, which nobody is asked about, and the key that the tests log in with. It lacks its
+//! time zone too: that begins with what the network says.
 //!
 //! On the serial line the setup talks in plain lines. What is asked is heard on the event port, and
 //! nothing is typed before that.
@@ -25,6 +26,7 @@ use crate::{
     },
     scene::{Scene, copy_sparse},
     seed::{ADMIN, Wish},
+    world::TIME_ZONE,
 };
 
 /// Host name of this story's box.
@@ -38,10 +40,12 @@ fn wish(scene: &Scene<'_>) -> Wish {
     scene.wish(NAME)
 }
 
-/// The seed without its password.
+/// The seed without its password, which it must have, and its time zone, which the network says.
 fn half_a_seed(whole: &str, password: &str) -> String {
-    let line = format!("password = \"{password}\"\n");
-    whole.replacen(&line, "", 1)
+    let lacks = |line: &&str| {
+        *line != format!("password = \"{password}\"\n") && !line.starts_with("timezone = ")
+    };
+    whole.split_inclusive('\n').filter(lacks).collect()
 }
 
 /// What the setup says on the event port.
@@ -200,6 +204,8 @@ pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
     scene.installed = Some(Installed::reach(scene, machine, wish(scene))?);
     super::install::every_step_is_good(scene)?;
     let ssh = &scene.installed()?.ssh;
+    let zone = ssh.run("timedatectl show --property=Timezone --value")?;
+    ensure!(zone.trim() == TIME_ZONE, "the time zone is {zone}, and the network says {TIME_ZONE}");
     let left = ssh.sudo(&format!("ls {} 2>&1 || true", paths::ANSWERS))?;
     ensure!(left.contains("No such file"), "the answers are still there: {left}");
     Ok(())
@@ -244,9 +250,9 @@ mod tests {
     }
 
     #[test]
-    fn half_a_seed_lacks_nothing_but_the_password() {
-        let whole = "[admin]\nname = \"alex\"\npassword = \"Zaun-1\"\nssh_keys = []\n";
-        assert_eq!(half_a_seed(whole, "Zaun-1"), "[admin]\nname = \"alex\"\nssh_keys = []\n");
-        assert_eq!(half_a_seed(whole, "other"), whole);
+    fn half_a_seed_lacks_nothing_but_the_password_and_the_time_zone() {
+        let whole = "timezone = \"UTC\"\n\n[admin]\npassword = \"Zaun-1\"\nssh_keys = []";
+        assert_eq!(half_a_seed(whole, "Zaun-1"), "\n[admin]\nssh_keys = []");
+        assert_eq!(half_a_seed(whole, "other"), "\n[admin]\npassword = \"Zaun-1\"\nssh_keys = []");
     }
 }
