@@ -16,8 +16,10 @@ use crate::{
 };
 
 /// Brings all files of a disk of the plan `old` onto `disk`, as the seed of the plan `new` selects
-/// it; it is formatted first if that was agreed to. `exact`: what is on the new disk only goes. Stacks that use the place are stopped and stay so:
-/// whoever carries out `new` starts them. After a failure they are started again.
+/// it; it is formatted first if that was agreed to. `exact`: what is on the new disk only goes.
+///
+/// Stacks that use the place are stopped and stay so: whoever carries out `new` starts them. After a
+/// failure they are started again.
 ///
 /// # Errors
 /// The old disk is not mounted; the new one cannot be formatted; a file cannot be copied, or is not

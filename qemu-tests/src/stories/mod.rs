@@ -6,6 +6,7 @@ mod doors;
 mod everything;
 mod flash;
 mod formatting;
+mod full;
 mod identity;
 mod install;
 mod probe;
@@ -201,6 +202,15 @@ const SLOW: &[Story] = &[
         checks: &[
             ("the-power-goes-while-formatting", formatting::is_cut),
             ("the-next-start-goes-on", formatting::goes_on),
+        ],
+    },
+    Story {
+        name: "disks.full",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("a-full-disk-is-told", full::is_told),
+            ("the-next-start-goes-on-with-room", full::goes_on),
         ],
     },
     Story {
