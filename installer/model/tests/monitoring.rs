@@ -162,6 +162,12 @@ fn what_the_disks_say_finds_its_way_to_an_alert() {
         ("DiskMissing", "homelab_disk_missing"),
     ];
     assert_eq!(asked, expected);
+    // That the file is still written is asked by its path in the container.
+    let file = model::paths::DISK_METRICS.rsplit('/').next().unwrap();
+    let compose = of_stack("compose.yaml", &plan);
+    assert!(compose.contains("node-exporter/textfile:/textfile:ro"), "{compose}");
+    let rules = rules.to_string();
+    assert!(rules.contains(&format!("file=\\\"/textfile/{file}\\\"")), "{rules}");
     let told = include_str!("../src/disk/captured/worn-and-missing.prom");
     for (alert, metric) in asked {
         assert!(told.contains(&format!("\n{metric}{{disk=")), "{alert}");
