@@ -123,3 +123,11 @@ pub fn http_redirects(scene: &mut Scene<'_>) -> Result<()> {
     }
     Ok(())
 }
+
+/// However busy the containers are, what starts and watches them has a share of its own.
+pub fn containers_have_a_share_of_their_own(scene: &mut Scene<'_>) -> Result<()> {
+    let ssh = &scene.installed()?.ssh;
+    let at = ssh.sudo("cat /proc/$(docker inspect -f {{.State.Pid}} traefik)/cgroup")?;
+    ensure!(at.trim().starts_with("0::/containers.slice/docker-"), "traefik runs in {at}");
+    Ok(())
+}

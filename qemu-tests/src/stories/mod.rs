@@ -32,6 +32,7 @@ const USUAL: &[Story] = &[
         checks: &[
             ("comes-up-unattended", install::on_seabios),
             ("every-step-is-good", install::every_step_is_good),
+            ("containers-have-a-share-of-their-own", install::containers_have_a_share_of_their_own),
             ("report-lies-on-the-seed-partition", install::report_lies_on_the_seed_partition),
             ("authority-is-the-one-shown", install::authority_is_the_one_shown),
             ("chain-verifies-by-it-alone", install::chain_verifies),
@@ -64,7 +65,6 @@ const USUAL: &[Story] = &[
             ("every-step-is-good", install::every_step_is_good),
             ("chain-verifies-by-it-alone", install::chain_verifies),
             ("http-redirects-to-https", install::http_redirects),
-            ("a-second-apply-changes-nothing", repeat::second_apply),
         ],
     },
     Story {

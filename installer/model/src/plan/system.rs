@@ -97,6 +97,9 @@ pub(super) fn docker(deployment: &Deployment<'_>) -> FileSet {
         // Every container's log is rotated; the linter lets none say otherwise.
         "log-driver": "json-file",
         "log-opts": {"max-size": "10m", "max-file": "3"},
+        // Beside `system.slice`, not in it: otherwise each container gets as much of a busy processor
+        // as everything that starts and watches containers together, and health checks starve.
+        "cgroup-parent": "containers.slice",
         // Containers live on while the daemon is updated.
         "live-restore": true,
         "userland-proxy": true,
