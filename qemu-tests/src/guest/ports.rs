@@ -18,6 +18,9 @@ use crate::{program::Program, world::BRIDGE};
 /// repeated more slowly, because an emulated box drops what comes faster than it can think.
 const ABREAST: &[usize] = &[2000, 1000, 500];
 
+/// Sweeps that may run at once: each is idle most of its time.
+const SWEEPS: u64 = 2;
+
 /// How long a connection of a sweep waits: Linux asks at once, after one second and after three.
 const ANSWER: Duration = Duration::from_secs(4);
 
@@ -34,9 +37,9 @@ const KNOWN: Duration = Duration::from_secs(60);
 /// A known port does not accept, a connection fails here and not there, or every sweep missed a
 /// known port.
 pub fn open_tcp(source: IpAddr, target: IpAddr, known: &BTreeSet<u16>) -> Result<BTreeSet<u16>> {
-    let most = ABREAST.iter().max().copied().unwrap_or_default() as u64 + 200;
+    let most = SWEEPS * (ABREAST.iter().max().copied().unwrap_or_default() as u64 + 200);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    ensure!(most <= hard, "a sweep needs {most} open files, the limit is {hard}");
+    ensure!(most <= hard, "{SWEEPS} sweeps need {most} open files, the limit is {hard}");
     setrlimit(Resource::RLIMIT_NOFILE, soft.max(most), hard)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
