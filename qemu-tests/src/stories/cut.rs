@@ -59,9 +59,18 @@ fn cut_at(scene: &Scene<'_>, machine: &mut Machine, point: &Point) -> Result<Dig
     plan.context("no plan was announced")
 }
 
-/// First cut: while images are being pulled.
+/// First cut, on a BIOS: while images are being pulled.
 pub fn in_images(scene: &mut Scene<'_>) -> Result<()> {
-    let mut spec = machine_for(scene, &wish(scene), Firmware::SeaBios)?;
+    in_images_on(scene, Firmware::SeaBios)
+}
+
+/// The same under Secure Boot.
+pub fn in_images_on_secure_boot(scene: &mut Scene<'_>) -> Result<()> {
+    in_images_on(scene, Firmware::OvmfSecureBoot)
+}
+
+fn in_images_on(scene: &mut Scene<'_>, firmware: Firmware) -> Result<()> {
+    let mut spec = machine_for(scene, &wish(scene), firmware)?;
     let own = spec.disks.remove(0).honest();
     let image = scene.folder.join("image.raw");
     let twin = scene.folder.join("twin.qcow2");
