@@ -23,7 +23,7 @@ fn wish(scene: &Scene<'_>) -> Wish {
     scene.wish("box-full")
 }
 
-/// The run ends with what is full, and the box still lets its owner in.
+/// The run ends with what is full, and the way out.
 pub fn is_told(scene: &mut Scene<'_>) -> Result<()> {
     let wish = wish(scene);
     let mut machine = Machine::start(machine_for(scene, &wish, Firmware::SeaBios)?)?;
@@ -73,7 +73,7 @@ fn log_in(scene: &Scene<'_>, machine: &Machine, wish: &Wish) -> Result<Ssh> {
     let canaries = wish.canaries();
     let address = machine.port().ipv4.into();
     let mut ssh = Ssh::new(address, ADMIN, canaries.get("admin-password"), &scene.setup.key)?;
-    ssh.connect(Duration::from_secs(240)).context("while images are pulled")?;
+    ssh.connect(Duration::from_secs(240)).context("while the box is being installed")?;
     Ok(ssh)
 }
 
