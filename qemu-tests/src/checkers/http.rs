@@ -22,14 +22,22 @@ pub struct Reply {
     pub status: u16,
     /// Headers beyond length and connection.
     pub headers: Vec<(&'static str, String)>,
-    /// The body; none: it never comes, as in a stream of events when nothing happens.
-    pub body: Option<String>,
+    /// What follows.
+    pub body: Body,
+}
+
+/// What follows the head of an answer.
+pub enum Body {
+    /// All of it.
+    Whole(String),
+    /// What has come of a stream that goes on.
+    Open(String),
 }
 
 impl Reply {
     /// A good answer.
     pub fn body(body: impl Into<String>) -> Self {
-        Self { status: 200, headers: Vec::new(), body: Some(body.into()) }
+        Self { status: 200, headers: Vec::new(), body: Body::Whole(body.into()) }
     }
 
     /// With one more header.
@@ -105,13 +113,13 @@ fn serve(
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     match &reply.body {
-        Some(body) => {
+        Body::Whole(body) => {
             let shown = if method == "HEAD" { "" } else { body };
             text.push_str(&format!("Content-Length: {}\r\n\r\n{shown}", body.len()));
             stream.write_all(text.as_bytes())
         }
-        None => {
-            stream.write_all(format!("{text}\r\n").as_bytes())?;
+        Body::Open(begun) => {
+            stream.write_all(format!("{text}\r\n{begun}").as_bytes())?;
             while !over.load(Ordering::Relaxed) {
                 thread::sleep(GLANCE);
             }

@@ -102,6 +102,13 @@ const CHECKERS: &[Checker] = &[
                 says: "Hots",
             },
             Control {
+                name: "a_health_check_that_passes_too_early",
+                path: "/opt/stacks/core/compose.yaml",
+                from: "http://127.0.0.1:8082/ready",
+                to: "http://127.0.0.1:8082/ping",
+                says: "Traefik is ready before it knows a container",
+            },
+            Control {
                 name: "a_page_without_login",
                 path: "/opt/stacks/monitoring/compose.yaml",
                 from: "      traefik.http.routers.prometheus.middlewares: authelia@file\n",

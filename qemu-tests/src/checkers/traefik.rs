@@ -1,10 +1,10 @@
 //! Traefik, started with what is rendered for it: its two configurations, the labels of all
-//! containers as the engine tells them, and certificates. It must log no error, send everybody to
-//! the login who has to go there, and lead each address to its own service.
+//! containers as the engine tells them, and certificates. It must log no error, be ready when it
+//! knows the containers and not before, hear then that they are well, send everybody to the login
+//! who has to go there, and lead each address to its own service.
 
 use std::{
     fs,
-    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -22,7 +22,7 @@ use serde_yaml_ng::Value as Yaml;
 
 use super::{
     bench::Case,
-    engine::{self, Container},
+    engine::{self, Container, Engine, Stage},
     http::{Reply, Server},
     network::{NEIGHBOURS, TRAEFIK},
     root::Root,
@@ -53,27 +53,39 @@ pub fn check(case: &Case<'_>) -> Result<()> {
     let containers = engine::containers(case.variant, &case.written)?;
     root.put("/etc/hosts", &hosts(&containers))?;
     let logged_in = Arc::new(AtomicBool::new(false));
-    let world = world(&root, containers, &logged_in)?;
+    let mut world = neighbours(&root, &containers, &logged_in)?;
+    let engine = Arc::new(Engine::new(containers));
+    let answering = Arc::clone(&engine);
+    world.push(Server::start((NEIGHBOURS, 2375).into(), move |path| answering.answer(path))?);
 
     let log = case.folder.join("traefik.log");
     let mut traefik = root.program(&["/traefik"]).service(&log)?;
     let names: Vec<String> = case.variant.probes().map(host).collect();
     let browser = Browser::open(TRAEFIK.into(), &names, Some(&authority.certificate))?;
-    for who in [false, true] {
-        logged_in.store(who, Ordering::Relaxed);
+    let mut until = |right: &dyn Fn() -> Option<Wrong>| {
         let deadline = Instant::now() + PATIENCE;
         loop {
             errors(&log)?;
             traefik.must_run()?;
-            let wrong = case.variant.probes().find_map(|probe| wrong(&browser, probe, who));
-            match wrong {
-                None => break,
+            match right() {
+                None => return Ok(()),
                 Some(Wrong::NotYet(_)) if Instant::now() < deadline => {
                     thread::sleep(Duration::from_millis(100));
                 }
                 Some(Wrong::NotYet(why) | Wrong::ForGood(why)) => bail!("{why}"),
             }
         }
+    };
+    let ready = health_check(case)?;
+    let alive = format!("http://{TRAEFIK}:8082/ping");
+    until(&|| unready(&browser, &alive, true))?;
+    until(&|| unready(&browser, &ready, false))?;
+    engine.reaches(Stage::Starting);
+    until(&|| unready(&browser, &ready, true))?;
+    engine.reaches(Stage::Well);
+    for who in [false, true] {
+        logged_in.store(who, Ordering::Relaxed);
+        until(&|| case.variant.probes().find_map(|probe| wrong(&browser, probe, who)))?;
     }
     drop((traefik, world));
     errors(&log)
@@ -118,17 +130,40 @@ fn hosts(containers: &[Container]) -> String {
     text
 }
 
-/// The engine, Sablier to whom everybody is awake, the login, and one page for each service that
-/// says whose it is.
-fn world(
+/// The address that the health check of its container asks for.
+fn health_check(case: &Case<'_>) -> Result<String> {
+    let compose = case.written.compose("core")?;
+    let test = &compose["services"]["traefik"]["healthcheck"]["test"];
+    let address = test.as_sequence().and_then(|words| words.last()).and_then(Yaml::as_str);
+    let address = address.context("the health check of Traefik asks for no address")?;
+    Ok(address.replace("127.0.0.1", &TRAEFIK.to_string()))
+}
+
+/// What is wrong with what Traefik says of itself, if that should be good or should not.
+fn unready(browser: &Browser, address: &str, should: bool) -> Option<Wrong> {
+    match browser.get(address) {
+        Err(error) => Some(Wrong::NotYet(format!("{error:#}"))),
+        Ok(answer) => match (should, answer.status == 200) {
+            (false, true) => {
+                Some(Wrong::ForGood("Traefik is ready before it knows a container".to_owned()))
+            }
+            (true, false) => Some(Wrong::NotYet(format!("{address} does not say 200: {answer:?}"))),
+            _ => None,
+        },
+    }
+}
+
+/// Sablier to whom everybody is awake, the login, and one page for each service that says whose it
+/// is.
+fn neighbours(
     root: &Root,
-    containers: Vec<Container>,
+    containers: &[Container],
     logged_in: &Arc<AtomicBool>,
 ) -> Result<Vec<Server>> {
     let sleepers: Yaml = serde_yaml_ng::from_str(&read(&root.at(SLEEPERS))?)
         .with_context(|| format!("{SLEEPERS} is no YAML"))?;
     let mut servers = Vec::new();
-    for container in &containers {
+    for container in containers {
         let route = &sleepers["http"]["services"][container.name.as_str()]["loadBalancer"];
         let woken = route["servers"][0]["url"].as_str().and_then(|url| url.rsplit(':').next());
         let Some(port) = container.port().or_else(|| woken?.parse().ok()) else { continue };
@@ -140,11 +175,9 @@ fn world(
             }
         })?);
     }
-    let at = |port: u16| SocketAddr::from((NEIGHBOURS, port));
-    servers.push(Server::start(at(10_000), |_| {
+    servers.push(Server::start((NEIGHBOURS, 10_000).into(), |_| {
         Reply::body("").header("X-Sablier-Session-Status", "ready")
     })?);
-    servers.push(Server::start(at(2375), move |path| engine::answer(&containers, path))?);
     Ok(servers)
 }
 

@@ -37,6 +37,12 @@ pub(super) fn labels(deployment: &Deployment<'_>, service: &Service) -> BTreeMap
     }
     if let Some(inner) = &wish.serves {
         set(format!("{router}.service"), inner);
+        // Only the proxy serves a page of its own. That it leads somewhere by a label of its own is
+        // how its health check knows that it has read the labels of all containers.
+        let ready = "traefik.http.routers.ready";
+        set(format!("{ready}.rule"), "Path(`/ready`)");
+        set(format!("{ready}.entrypoints"), "internal");
+        set(format!("{ready}.service"), "ping@internal");
     }
     if let Some(port) = wish.port {
         set(format!("{router}.service"), name);

@@ -98,8 +98,9 @@ pub(in super::super) fn argon2id(text: &str) -> Result<(), Wrong> {
         _ => false,
     };
     good.then_some(()).ok_or_else(|| {
-        let what = "this is no argon2id hash (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`)";
-        Wrong::new(what, "make one with `authelia crypto hash generate argon2`")
+        let way_out = "one is `$argon2id$v=19$m=…,t=…,p=…$salt$hash`; \
+                       make it with `authelia crypto hash generate argon2`";
+        Wrong::new("this is no argon2id hash", way_out)
     })
 }
 
