@@ -40,8 +40,9 @@ pub fn parse(file: &str, text: &str) -> Result<Seed, Problems> {
             problems.list.push(problem);
         }
     }
+    let hidden = redact::hidden(text, &problems.text);
     for problem in &mut problems.list {
-        problem.message = redact::quoted(one_line(std::mem::take(&mut problem.message)));
+        problem.message = redact::quoted(one_line(std::mem::take(&mut problem.message)), &hidden);
         problem.hint = one_line(std::mem::take(&mut problem.hint));
     }
     problems.into_result(seed)

@@ -228,14 +228,39 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// A message that quotes a value: the password of an address in it is masked.
-pub(super) fn quoted(mut message: String) -> String {
+/// What of a text its masked copy does not show, run by run, the longest first.
+///
+/// Short runs could be any word, and what the copy shows elsewhere is known from there.
+pub(super) fn hidden<'a>(text: &'a str, masked: &str) -> Vec<&'a str> {
+    let star = |at: usize| masked.as_bytes()[at] == b'*' && text.as_bytes()[at] != b'*';
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let end = (at..text.len()).find(|&at| !star(at)).unwrap_or(text.len());
+        let run = text[at..end].trim();
+        if run.len() >= SEARCHED && !masked.contains(run) {
+            runs.push(run);
+        }
+        at = (end..text.len()).find(|&at| star(at)).unwrap_or(text.len());
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+    runs
+}
+
+/// A message that quotes a value: what is hidden elsewhere is masked in it, and the password of an
+/// address.
+pub(super) fn quoted(mut message: String, hidden: &[&str]) -> String {
     // A password may have any letter, also the one that ends a quotation.
     let Some((start, end)) = message.find('`').zip(message.rfind('`')) else { return message };
-    if let Some(password) = password_of_address(&message[start..end]) {
-        let stars = "*".repeat(password.len());
-        message.replace_range(start + password.start..start + password.end, &stars);
+    let mut shown = message[start..end].to_owned();
+    let stars = |count: usize| "*".repeat(count);
+    for run in hidden {
+        shown = shown.replace(run, &stars(run.len()));
     }
+    if let Some(password) = password_of_address(&shown) {
+        shown.replace_range(password.clone(), &stars(password.len()));
+    }
+    message.replace_range(start..end, &shown);
     message
 }
 
@@ -280,8 +305,18 @@ mod tests {
             ("`x:https://c.lan/` is no place, write @", "`x:https://c.lan/` is no place, write @"),
             ("//alex:hunter2@c.lan", "//alex:hunter2@c.lan"),
         ] {
-            assert_eq!(quoted(message.to_owned()), shown);
+            assert_eq!(quoted(message.to_owned(), &[]), shown);
         }
+    }
+
+    #[test]
+    fn a_message_does_not_quote_what_its_text_hides() {
+        let text = "key = \"hunter2\"\n[own]\nnote = \"own\"\npasswd = \"tiger€99\"\n";
+        let hides = hidden(text, &redact(text));
+        assert_eq!(hides, ["tiger€99", "hunter2"]);
+        let message = "hunter2 was `x hunter2`, not hunter2";
+        let shown = "hunter2 was `x *******`, not hunter2";
+        assert_eq!(quoted(message.to_owned(), &hides), shown);
     }
 
     #[test]
