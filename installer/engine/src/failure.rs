@@ -2,8 +2,13 @@
 
 use std::error::Error;
 
-use host::HostError;
+use host::{HostError, tells_of_full_disk};
 use model::{Problems, plan::StepId};
+
+/// The way out of a full disk.
+const MAKE_ROOM: &str = "make room: `df -h` says which disk is full, `du -xh --max-depth=3 / | \
+                         sort -h` what takes it on the box's own; what was done so far is kept, \
+                         and `homelab apply` goes on from there";
 
 /// The result inside a step.
 pub type Result<T, E = Trouble> = std::result::Result<T, E>;
@@ -46,6 +51,8 @@ impl Failure {
     pub fn hint(&self) -> &str {
         match self {
             Self::Seed(_) => "correct seed.toml and try again",
+            // Whatever was being done: nothing else helps.
+            _ if self.causes().iter().any(|cause| tells_of_full_disk(cause)) => MAKE_ROOM,
             Self::Machine(trouble) | Self::Step { trouble, .. } | Self::Bug(trouble) => {
                 trouble.hint()
             }
@@ -164,5 +171,25 @@ mod tests {
             ]
         );
         assert_eq!((failure.exit(), failure.hint()), (4, "buy a disk"));
+    }
+
+    #[test]
+    fn a_full_disk_has_one_way_out_whoever_meets_it() {
+        let step = |error: HostError, hint: &str| {
+            let trouble = Err::<(), _>(error).because("it was not done", hint).unwrap_err();
+            Failure::Step { id: StepId::new("images"), trouble }
+        };
+        let pulled = |message: &str| HostError::Containers {
+            action: "pull traefik:v3".to_owned(),
+            message: message.to_owned(),
+        };
+        let full = std::io::Error::from_raw_os_error(28);
+        let file = HostError::File { action: "write", path: "/x".into(), source: full };
+        let network = "look at the network";
+        for error in [pulled("write /var/lib/docker/tmp/x: no space left on device"), file] {
+            assert_eq!(step(error, network).hint(), MAKE_ROOM);
+        }
+        let away = pulled("dial tcp 10.0.0.1:5000: connect: connection refused");
+        assert_eq!(step(away, network).hint(), network);
     }
 }

@@ -52,6 +52,12 @@ pub enum HostError {
     Other(String),
 }
 
+/// Whether a message tells of a full disk. Every program passes on the C library's words for
+/// `ENOSPC`, some in lower case.
+pub fn tells_of_full_disk(message: &str) -> bool {
+    message.to_lowercase().contains("no space left on device")
+}
+
 impl From<model::seed::rules::Refused> for HostError {
     fn from(refused: model::seed::rules::Refused) -> Self {
         Self::Refused { what: refused.what, hint: refused.hint }

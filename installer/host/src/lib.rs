@@ -61,7 +61,7 @@ pub use clock::SystemClock;
 pub use command::{Command, Output, Runner, SystemRunner};
 pub use containers::{Containers, Docker};
 pub use disks::BootDisk;
-pub use error::{HostError, Result};
+pub use error::{HostError, Result, tells_of_full_disk};
 pub use web::{SystemWeb, Web};
 
 /// The machine as the engine sees it.

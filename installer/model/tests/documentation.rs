@@ -105,6 +105,8 @@ fn the_page_of_the_catalogue_has_every_key() {
         let absent = below.into_iter().filter(|name| !words.contains(&name.as_str()));
         missing.extend(absent.map(|name| format!("{key}.{name}")));
     }
+    let unsaid = format!("; {} if not said", model::render::DEADLINE);
+    assert!(row("deadline").unwrap_or_default().contains(&unsaid), "`deadline`{unsaid}");
     // Below the table: what a stack may say, and how its secrets come to be.
     let top = page.split("At the top of the file").nth(1).unwrap_or_default();
     let words = split(top.split("\n## ").next().unwrap_or_default());

@@ -33,7 +33,7 @@ pub fn is_told(scene: &mut Scene<'_>) -> Result<()> {
     registry.limit(None);
     let said = told?;
     ensure!(
-        said.contains("no space left on device") && said.contains("(make room on the disk, "),
+        said.contains("no space left on device") && said.contains("(make room: `df -h`"),
         "it says: {said}"
     );
     let verdict = until_finished(scene, &mut machine)?;

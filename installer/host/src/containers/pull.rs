@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use bollard::models::CreateImageInfo;
 
+use crate::tells_of_full_disk;
+
 /// Bytes of the layers of one image.
 #[derive(Default)]
 pub(super) struct Layers(HashMap<String, (u64, u64)>);
@@ -44,15 +46,8 @@ impl Layers {
 /// Is it worth another try? What a line, a restarting registry or a rate limit causes is; what the
 /// registry or this machine decided (no such image, no right, bad certificate, disk full) is not.
 pub(super) fn is_transient(message: &str) -> bool {
-    const DECIDED: [&str; 7] = [
-        "manifest unknown",
-        "not found",
-        "denied",
-        "unauthorized",
-        "x509:",
-        "no space left on device",
-        "invalid reference",
-    ];
+    const DECIDED: [&str; 6] =
+        ["manifest unknown", "not found", "denied", "unauthorized", "x509:", "invalid reference"];
     const TRANSIENT: [&str; 17] = [
         "timeout",
         "timed out",
@@ -73,7 +68,8 @@ pub(super) fn is_transient(message: &str) -> bool {
         "unexpected status code",
     ];
     let message = message.to_lowercase();
-    !DECIDED.iter().any(|words| message.contains(words))
+    !tells_of_full_disk(&message)
+        && !DECIDED.iter().any(|words| message.contains(words))
         && TRANSIENT.iter().any(|words| message.contains(words))
 }
 

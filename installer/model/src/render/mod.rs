@@ -54,7 +54,7 @@ pub const APEX: &str = "@";
 pub const PORTAL: &str = "auth";
 
 /// Seconds that a service has to become healthy if it does not say otherwise.
-pub(crate) const DEADLINE: u64 = 300;
+pub const DEADLINE: u64 = 300;
 
 /// What is deployed on a box: the input of all rendering.
 #[derive(Debug)]

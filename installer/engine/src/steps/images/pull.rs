@@ -10,7 +10,7 @@ use std::{
 };
 
 use host::{
-    Containers, HostError,
+    Containers,
     containers::{Image, Pull, PullNews},
 };
 use model::report::Unit;
@@ -24,6 +24,9 @@ use crate::{
 const AT_A_TIME: usize = 3;
 /// Progress is told when the sum has grown by this many bytes.
 const STEP: u64 = 1 << 20;
+/// What helps when an image cannot be had.
+const WAY_OUT: &str = "look at the network and the registry; what was pulled so far is kept, and \
+                       `homelab apply` goes on from there";
 
 /// What a worker tells.
 enum News {
@@ -72,25 +75,14 @@ pub(super) fn all(
                 }
                 News::Ended(index, Err(error)) => {
                     stop.store(true, Ordering::Relaxed);
-                    let hint = way_out(&error);
                     let what = format!("the image {} cannot be had", pulls[index].reference);
-                    let trouble = Err::<(), _>(error).because(what, hint);
+                    let trouble = Err::<(), _>(error).because(what, WAY_OUT);
                     failed = failed.take().or(trouble.err());
                 }
             }
         }
     });
     failed.map_or(Ok(()), Err)
-}
-
-/// What helps against this.
-fn way_out(error: &HostError) -> String {
-    let look = if error.to_string().contains("no space left on device") {
-        "make room on the disk, `du -xh --max-depth=3 / | sort -h` says what takes it"
-    } else {
-        "look at the network and the registry"
-    };
-    format!("{look}; what was pulled so far is kept, and `homelab apply` goes on from there")
 }
 
 fn work(
@@ -144,26 +136,5 @@ impl<'a> Board<'a> {
         );
         self.told = done;
         progress.tell(done, total, Unit::Bytes, note);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_not_blamed_on_the_network() {
-        let failed = |message: &str| HostError::Containers {
-            action: "pull traefik:v3".to_owned(),
-            message: message.to_owned(),
-        };
-        let full = way_out(&failed("write /var/lib/docker/tmp/x: no space left on device"));
-        assert!(full.starts_with("make room on the disk, `du -xh"), "{full}");
-        let away = way_out(&failed("dial tcp 10.0.0.1:5000: connect: connection refused"));
-        assert_eq!(
-            away,
-            "look at the network and the registry; what was pulled so far is kept, and `homelab \
-             apply` goes on from there"
-        );
     }
 }
