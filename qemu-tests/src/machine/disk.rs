@@ -10,8 +10,8 @@ use model::paths::partition;
 
 use crate::program::Program;
 
-/// Sector size of the image.
-const SECTOR: u64 = 512;
+/// Bytes of a sector of the image, and of most disks.
+pub const SECTOR: u64 = 512;
 
 /// A disk that a machine can be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Disk {
     pub cache: &'static str,
     /// What it is plugged into.
     pub bus: Bus,
+    /// Bytes of a sector, as the guest sees it.
+    pub sector: u64,
 }
 
 /// What a disk is plugged into, which decides its name in the guest.
@@ -73,12 +75,14 @@ impl Disk {
             serial: serial.to_owned(),
             cache: "unsafe",
             bus: Bus::Virtio,
+            sector: SECTOR,
         })
     }
 
     /// A file that is the disk byte for byte.
     pub fn raw(path: PathBuf, serial: &str, bus: Bus) -> Self {
-        Self { path, format: "raw", serial: serial.to_owned(), cache: "unsafe", bus }
+        let serial = serial.to_owned();
+        Self { path, format: "raw", serial, cache: "unsafe", bus, sector: SECTOR }
     }
 
     /// QEMU's name for it: that of its file without the ending.

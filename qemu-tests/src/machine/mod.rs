@@ -467,7 +467,11 @@ fn arguments(spec: &Spec, control: &Path) -> Result<Vec<String>> {
             (disk.bus.device(), plug(disk), disk.name(), &disk.serial);
         add(&[
             "-device",
-            &format!("{device},id={plug},drive={name},serial={serial},bootindex={boot}"),
+            &format!(
+                "{device},id={plug},drive={name},serial={serial},bootindex={boot},\
+                 logical_block_size={sector},physical_block_size={sector}",
+                sector = disk.sector
+            ),
         ]);
     }
     let Port { tap, mac, .. } = &spec.port;

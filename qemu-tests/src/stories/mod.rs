@@ -194,6 +194,17 @@ const SLOW: &[Story] = &[
         ],
     },
     Story {
+        name: "transfer.ovmf-4096",
+        after: &[],
+        stacks: &["core"],
+        checks: &[
+            ("copies-itself", transfer::on_large_sectors),
+            ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
+            ("its-sectors-have-4096-bytes", transfer::sectors_are_large),
+            ("every-step-is-good", install::every_step_is_good),
+        ],
+    },
+    Story {
         name: "transfer.ovmf-secureboot",
         after: &[],
         stacks: &["core"],
@@ -244,6 +255,7 @@ const SLOW: &[Story] = &[
             ("its-stack-is-held", pulled::stack_is_held),
             ("a-stranger-is-not-used", pulled::stranger_is_not_used),
             ("its-stack-starts-again", pulled::starts_again),
+            ("another-disk-takes-its-place", pulled::is_replaced),
             ("a-second-apply-changes-nothing", repeat::second_apply),
         ],
     },

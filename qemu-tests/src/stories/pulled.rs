@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 
-use super::disks::{digest, empty, file};
+use super::disks::{SIZE, digest, empty, file};
 use crate::{
     installed::{Installed, machine_for},
     machine::{
-        disk::{Bus, Disk},
+        disk::{Bus, Disk, Extent, root_has},
         firmware::Firmware,
     },
     program::Program,
@@ -20,6 +20,8 @@ use crate::{
 };
 
 const SERIAL: &str = "BOX-BACKUP";
+/// The disk that takes its place.
+const LARGER: &str = "BOX-LARGER";
 const MOUNTS: &str = "[[storage.mount]]\nat = \"/mnt/backups\"\ndisk = \"serial:BOX-BACKUP\"\n\
     filesystem = \"ext4\"\nwipe = \"BOX-BACKUP\"\n\n";
 /// What a container of the stack writes to.
@@ -105,12 +107,7 @@ pub fn stranger_is_not_used(scene: &mut Scene<'_>) -> Result<()> {
     let before = digest(&path)?;
     let installed = scene.installed()?;
     installed.machine.plug_in(Disk::raw(path.clone(), SERIAL, Bus::Usb))?;
-    let seen = format!("udevadm settle; test -e /dev/disk/by-label/{label}");
-    let deadline = Instant::now() + PATIENCE;
-    while installed.ssh.run(&seen).is_err() {
-        ensure!(Instant::now() < deadline, "the box does not see the stranger");
-        thread::sleep(Duration::from_secs(1));
-    }
+    until_seen(installed, &format!("udevadm settle; test -e /dev/disk/by-label/{label}"))?;
     let applied = installed.apply()?;
     is_held(installed)?;
     installed.machine.pull_out(SERIAL)?;
@@ -120,12 +117,27 @@ pub fn stranger_is_not_used(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Waits until a disk that was plugged in is there, as this command says.
+fn until_seen(installed: &Installed, command: &str) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while installed.ssh.run(command).is_err() {
+        ensure!(Instant::now() < deadline, "the box does not see the disk: `{command}`");
+        thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
+}
+
 /// When the disk is back, so is its file, and the stack starts by itself.
 pub fn starts_again(scene: &mut Scene<'_>) -> Result<()> {
     let path = file(scene, "backup");
     let installed = scene.installed()?;
     installed.machine.plug_in(Disk::raw(path, SERIAL, Bus::Usb))?;
     until(installed, true)?;
+    has_its_file(installed)
+}
+
+/// The file is on the disk, and a container of the stack sees it.
+fn has_its_file(installed: &Installed) -> Result<()> {
     let probe = installed.ssh.sudo(&format!("cat {PROBE}"))?;
     ensure!(probe.trim() == "here", "the probe says `{probe}`");
     let inside = installed.ssh.sudo(&format!(
@@ -133,5 +145,28 @@ pub fn starts_again(scene: &mut Scene<'_>) -> Result<()> {
          $(docker ps -qf label=com.docker.compose.service=backrest))/root{PROBE}"
     ))?;
     ensure!(inside.trim() == "here", "a container sees `{inside}`");
+    Ok(())
+}
+
+/// Another disk takes its place with all files, and the stack goes on there. The old one is left as
+/// it is.
+pub fn is_replaced(scene: &mut Scene<'_>) -> Result<()> {
+    let (old, new) = (file(scene, "backup"), empty(scene, "larger")?);
+    let installed = scene.installed()?;
+    installed.machine.plug_in(Disk::raw(new, LARGER, Bus::Usb))?;
+    until_seen(installed, &format!("lsblk -dno SERIAL | grep -qx {LARGER}"))?;
+    let command = format!(
+        "homelab disk replace serial:{SERIAL} serial:{LARGER} --copy --format --consent {LARGER}"
+    );
+    let said = installed.ssh.finish_as("root", &command, b"")?;
+    ensure!(said.status == 0, "{command}:\n{}{}", said.stdout, said.stderr);
+    until(installed, true)?;
+    has_its_file(installed)?;
+    let serial = "lsblk -ndo SERIAL $(findmnt -rno SOURCE /mnt/backups)";
+    let serial = installed.ssh.run(serial)?;
+    ensure!(serial.trim() == LARGER, "the place has the disk {serial}");
+    installed.machine.pull_out(SERIAL)?;
+    let all = Extent { from: 0, length: SIZE };
+    ensure!(root_has(&old, all, "/probe")?, "the old disk has lost its files");
     Ok(())
 }

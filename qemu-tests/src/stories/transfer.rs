@@ -9,7 +9,7 @@ use crate::{
     installed::{DISK_SIZE, Installed, machine_for, tell, until_finished},
     machine::{
         Machine, Patience,
-        disk::{Bus, Disk},
+        disk::{Bus, Disk, SECTOR},
         firmware::Firmware,
     },
     scene::Scene,
@@ -59,6 +59,12 @@ pub fn on_ovmf(scene: &mut Scene<'_>) -> Result<()> {
     goes_on(scene, machine)
 }
 
+/// By UEFI, onto a disk with sectors of 4096 bytes, as many NVMe disks can be set to.
+pub fn on_large_sectors(scene: &mut Scene<'_>) -> Result<()> {
+    let machine = begins_on(scene, Firmware::Ovmf, 4096)?;
+    goes_on(scene, machine)
+}
+
 /// By UEFI with Secure Boot.
 pub fn on_secure_boot(scene: &mut Scene<'_>) -> Result<()> {
     let machine = begins(scene, Firmware::OvmfSecureBoot)?;
@@ -71,11 +77,16 @@ fn wish(scene: &Scene<'_>) -> Wish {
 
 /// A machine with an empty disk, and the stick.
 fn begins(scene: &Scene<'_>, firmware: Firmware) -> Result<Machine> {
+    begins_on(scene, firmware, SECTOR)
+}
+
+/// The same, with sectors of so many bytes.
+fn begins_on(scene: &Scene<'_>, firmware: Firmware, sector: u64) -> Result<Machine> {
     let mut spec = machine_for(scene, &wish(scene), firmware)?;
     spec.disks[0].bus = Bus::Usb;
     let inner = scene.folder.join("inner.raw");
     File::create(&inner)?.set_len(DISK_SIZE << 30)?;
-    spec.disks.push(Disk::raw(inner, INNER, Bus::Nvme).honest());
+    spec.disks.push(Disk { sector, ..Disk::raw(inner, INNER, Bus::Nvme).honest() });
     Machine::start(spec)
 }
 
@@ -118,6 +129,14 @@ pub fn runs_from_the_inner_disk(scene: &mut Scene<'_>) -> Result<()> {
     let size = ssh.run("df --output=size -BG / | tail -n 1")?;
     let size: u64 = size.trim().trim_end_matches('G').parse().context("df")?;
     ensure!(size + 2 > DISK_SIZE, "root has {size} GiB of {DISK_SIZE}");
+    Ok(())
+}
+
+/// The disk has the sectors that the firmware started from.
+pub fn sectors_are_large(scene: &mut Scene<'_>) -> Result<()> {
+    let command = "lsblk -dno LOG-SEC /dev/$(lsblk -nro PKNAME $(findmnt -no SOURCE /))";
+    let bytes = scene.installed()?.ssh.run(command)?;
+    ensure!(bytes.trim() == "4096", "a sector has {} bytes", bytes.trim());
     Ok(())
 }
 
