@@ -388,9 +388,10 @@ impl Machine {
     /// QEMU refused.
     pub fn slow_down(&mut self, serial: &str, bytes: u64) -> Result<()> {
         let disk = self.spec.disks.iter().find(|disk| disk.serial == serial);
-        let id = plug(disk.with_context(|| format!("no disk {serial}"))?);
+        // By the host's side: the guest's side of a virtio disk has its backend in a child.
+        let device = disk.with_context(|| format!("no disk {serial}"))?.name();
         let limits = json!({
-            "id": id, "bps": 0, "bps_rd": 0, "bps_wr": bytes, "iops": 0, "iops_rd": 0, "iops_wr": 0,
+            "device": device, "bps": 0, "bps_rd": 0, "bps_wr": bytes, "iops": 0, "iops_rd": 0, "iops_wr": 0,
         });
         self.qmp.execute("block_set_io_throttle", limits).map(drop)
     }
