@@ -20,8 +20,10 @@ use crate::{
     scene::Scene,
 };
 
+/// The one partition of a disk that the box has formatted.
+pub(super) const DATA: u32 = 1;
 /// Bytes of each disk.
-pub(super) const SIZE: u64 = 1 << 30;
+const SIZE: u64 = 1 << 30;
 /// The file that must survive.
 const KEPT: &str = "kept.bin";
 

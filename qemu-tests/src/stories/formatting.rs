@@ -6,7 +6,7 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path, thread, time::Duration
 use anyhow::{Context, Result, bail, ensure};
 use model::report::{Event, Outcome, Phase, Verdict};
 
-use super::disks::{digest, empty, file, with_data};
+use super::disks::{DATA, digest, empty, with_data};
 use crate::{
     installed::{Installed, machine_for, tell, until_finished},
     machine::{
@@ -59,7 +59,8 @@ pub fn is_cut(scene: &mut Scene<'_>) -> Result<()> {
     }
     let spec = machine.cut();
     scene.note(&format!("power cut after {} bytes of the file system", written(&media)?));
-    let whole = Program::new("e2fsck").args(["-f", "-n"]).arg(&media).finish()?;
+    let disk = spec.disks.last().context("it has no disk")?;
+    let whole = e2fsck(disk)?.finish()?;
     ensure!(whole.status != 0, "the file system is whole already: this was no middle");
     scene.spec = Some(spec);
     Ok(())
@@ -72,8 +73,14 @@ pub fn goes_on(scene: &mut Scene<'_>) -> Result<()> {
     ensure!(verdict == Verdict::Installed, "it ended with {verdict:?}");
     let installed = Installed::reach(scene, machine, wish(scene))?;
     installed.ssh.sudo("sh -c \"findmnt /mnt/media && echo here > /mnt/media/probe\"")?;
-    scene.spec = Some(installed.machine.power_off()?);
-    Program::new("e2fsck").args(["-f", "-n"]).arg(file(scene, "media")).run().map(drop)
+    let spec = installed.machine.power_off()?;
+    e2fsck(spec.disks.last().context("it has no disk")?)?.run().map(drop)
+}
+
+/// Looks at the file system that the box has made, and changes nothing.
+fn e2fsck(disk: &Disk) -> Result<Program> {
+    let place = format!("{}?offset={}", disk.path.display(), disk.partition(DATA)?.from);
+    Ok(Program::new("e2fsck").args(["-f", "-n", &place]))
 }
 
 /// Another disk with the same serial comes into the place of the empty one that was agreed on, while

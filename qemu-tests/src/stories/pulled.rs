@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 
-use super::disks::{SIZE, digest, empty, file};
+use super::disks::{DATA, digest, empty, file};
 use crate::{
     installed::{Installed, machine_for},
     machine::{
-        disk::{Bus, Disk, Extent, root_has},
+        disk::{Bus, Disk, root_has},
         firmware::Firmware,
     },
     program::Program,
@@ -98,8 +98,10 @@ fn is_held(installed: &Installed) -> Result<()> {
 /// A disk with the same serial and the same label is not the one: the stack stays held, and no byte
 /// of the stranger changes.
 pub fn stranger_is_not_used(scene: &mut Scene<'_>) -> Result<()> {
-    let own = file(scene, "backup");
-    let label = Program::new("blkid").args(["-p", "-s", "LABEL", "-o", "value"]).arg(&own).run()?;
+    let own = Disk::raw(file(scene, "backup"), SERIAL, Bus::Usb);
+    let offset = own.partition(DATA)?.from.to_string();
+    let look = ["-p", "-s", "LABEL", "-o", "value", "-O", &offset];
+    let label = Program::new("blkid").args(look).arg(&own.path).run()?;
     let label = label.trim().to_owned();
     ensure!(!label.is_empty(), "the disk has no label");
     let path = empty(scene, "stranger")?;
@@ -151,7 +153,7 @@ fn has_its_file(installed: &Installed) -> Result<()> {
 /// Another disk takes its place with all files, and the stack goes on there. The old one is left as
 /// it is.
 pub fn is_replaced(scene: &mut Scene<'_>) -> Result<()> {
-    let (old, new) = (file(scene, "backup"), empty(scene, "larger")?);
+    let new = empty(scene, "larger")?;
     let installed = scene.installed()?;
     installed.machine.plug_in(Disk::raw(new, LARGER, Bus::Usb))?;
     until_seen(installed, &format!("lsblk -dno SERIAL | grep -qx {LARGER}"))?;
@@ -162,11 +164,13 @@ pub fn is_replaced(scene: &mut Scene<'_>) -> Result<()> {
     ensure!(said.status == 0, "{command}:\n{}{}", said.stdout, said.stderr);
     until(installed, true)?;
     has_its_file(installed)?;
-    let serial = "lsblk -ndo SERIAL $(findmnt -rno SOURCE /mnt/backups)";
+    let serial = "lsblk -rnso SERIAL $(findmnt -rno SOURCE /mnt/backups)";
     let serial = installed.ssh.run(serial)?;
     ensure!(serial.trim() == LARGER, "the place has the disk {serial}");
-    installed.machine.pull_out(SERIAL)?;
-    let all = Extent { from: 0, length: SIZE };
-    ensure!(root_has(&old, all, "/probe")?, "the old disk has lost its files");
+    let old = installed.machine.pull_out(SERIAL)?;
+    ensure!(
+        root_has(&old.path, old.partition(DATA)?, "/probe")?,
+        "the old disk has lost its files"
+    );
     Ok(())
 }
