@@ -320,6 +320,14 @@ fn a_disk_that_was_here_before_may_be_missing() {
     // What was formatted once is never formatted in its absence.
     let wiped = plan(&with(&[MEDIA, WIPE]), &catalogue(), &gone);
     assert_eq!(storage(&wiped).1.formats().count(), 0);
+    // Another one with its serial, as a dock gives to all, is not taken for it.
+    let mut stranger = machine([disk("sdb", "WD-1", vec![volume("sdb1", "ext4", "u-2")])]);
+    assert_eq!(
+        storage(&plan(&with(&[MEDIA]), &catalogue(), &stranger)).1.mounts[0].uuid(),
+        Some("u-2")
+    );
+    stranger.known.insert("serial:WD-1".into(), "u-1".into());
+    assert_eq!(plan(&with(&[MEDIA]), &catalogue(), &stranger), with_it);
     // A disk that is there is looked at, whatever was known of it.
     let mut other = machine([disk("sdb", "WD-1", Vec::new())]);
     other.known.insert("serial:WD-1".into(), "u-1".into());

@@ -98,11 +98,12 @@ impl<'a> Disks<'a> {
         wanted: Wanted,
     ) -> Result<Found, Refused> {
         let selector = &member.selector;
-        if disk::is_absent(selector, self.facts) {
-            if let Some(uuid) = self.facts.known.get(&selector.to_string()) {
-                // It was mounted here before, so it is waited for; all else goes on without it.
-                return Ok(Found { uuid: uuid.clone(), format: None });
-            }
+        let known = self.facts.known.get(&selector.to_string());
+        let awaited = |uuid: &String| Ok(Found { uuid: uuid.clone(), format: None });
+        match known {
+            // It was mounted here before, so it is waited for; all else goes on without it.
+            Some(uuid) if disk::is_absent(selector, self.facts) => return awaited(uuid),
+            _ => {}
         }
         let disk = disk::select(selector, self.facts)?;
         if let Some((_, by)) = self.formatted.iter().find(|(name, _)| *name == disk.name) {
@@ -119,7 +120,9 @@ impl<'a> Disks<'a> {
                 let hint = "put its `wipe` back into the seed: what is on it now cannot be used";
                 return Err(Refused::new(what, hint));
             }
-            return Ok(Found { uuid: one_of(disk, selector, wanted)?, format: None });
+            let uuid = one_of(disk, selector, wanted)?;
+            // Another disk in the same dock, whose serial it has, is not the one that was here.
+            return awaited(known.unwrap_or(&uuid));
         };
         let victim = Victim::named(wipe, disk)?;
         let consent = match (begun, &disk.formatting) {
