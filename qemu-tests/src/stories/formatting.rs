@@ -92,9 +92,11 @@ pub fn another_disk_is_refused(scene: &mut Scene<'_>) -> Result<()> {
     let other = with_data(scene, "other")?;
     let before = digest(&other)?;
     let mut machine = Machine::start(spec)?;
-    machine.wait("the plan", Patience::BOOT, |event| match event {
+    // Not before the first look at the disks, which an empty port would end.
+    machine.wait("the look before anything is done", Patience::BOOT, |event| match event {
         Event::SeedRefused { problems } => bail!("refused: {problems:?}"),
-        event => Ok(matches!(event, Event::Started { .. }).then_some(())),
+        Event::Ended { step, phase: Phase::Check, .. } if step.0 == "storage" => Ok(Some(())),
+        _ => Ok(None),
     })?;
     machine.pull_out(SERIAL)?;
     machine.plug_in(Disk::raw(other.clone(), SERIAL, Bus::Usb))?;
