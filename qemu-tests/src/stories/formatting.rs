@@ -104,7 +104,9 @@ pub fn another_disk_is_refused(scene: &mut Scene<'_>) -> Result<()> {
     let causes = machine.wait("the refusal of that disk", Patience::INSTALL, |event| {
         tell(scene, event);
         match event {
-            Event::Ended { step, outcome, phase: Phase::Apply, .. } if step.0 == "storage" => {
+            Event::Ended { step, outcome, phase: Phase::Guard | Phase::Apply, .. }
+                if step.0 == "storage" =>
+            {
                 match outcome {
                     Outcome::Failed { causes, .. } => Ok(Some(causes.join(": "))),
                     other => bail!("storage ended with {other:?}"),
