@@ -100,10 +100,9 @@ impl<'a> Disks<'a> {
         let selector = &member.selector;
         let known = self.facts.known.get(&selector.to_string());
         let awaited = |uuid: &String| Ok(Found { uuid: uuid.clone(), format: None });
-        match known {
+        if let Some(uuid) = known.filter(|_| disk::is_absent(selector, self.facts)) {
             // It was mounted here before, so it is waited for; all else goes on without it.
-            Some(uuid) if disk::is_absent(selector, self.facts) => return awaited(uuid),
-            _ => {}
+            return awaited(uuid);
         }
         let disk = disk::select(selector, self.facts)?;
         if let Some((_, by)) = self.formatted.iter().find(|(name, _)| *name == disk.name) {
