@@ -66,11 +66,15 @@ pub(crate) fn absent(mount: &MountWish, host: &Host) -> Option<String> {
     if host.path(format!("/dev/disk/by-uuid/{uuid}")).exists() {
         return None;
     }
-    let disk = match &mount.disk {
-        Some(disk) => format!("the disk `{disk}`"),
-        None => "the disk".to_owned(),
-    };
-    Some(format!("{disk} for `{}` is not there: nothing has the UUID {uuid}", mount.at))
+    let at = &mount.at;
+    Some(match &mount.disk {
+        // A disk that is formatted anew, or another one in the same dock, has the same serial.
+        Some(disk) => format!(
+            "the disk `{disk}` for `{at}` is not there: nothing has its UUID {uuid} (one with \
+             another is selected by `uuid:…`)"
+        ),
+        None => format!("the disk for `{at}` is not there: nothing has the UUID {uuid}"),
+    })
 }
 
 /// Is something else mounted at the place of a disk or a pool? A pool of fewer disks is.

@@ -235,7 +235,8 @@ fn outcomes(report: &Report) -> Vec<&Outcome> {
 }
 
 const GONE: &str =
-    "the disk `serial:WD-1` for `/mnt/media` is not there: nothing has the UUID 0b1e-99";
+    "the disk `serial:WD-1` for `/mnt/media` is not there: nothing has its UUID 0b1e-99 (one with \
+     another is selected by `uuid:…`)";
 
 fn held(reason: &str) -> Outcome {
     Outcome::Held { reason: reason.to_owned() }

@@ -112,6 +112,8 @@ pub fn stranger_is_not_used(scene: &mut Scene<'_>) -> Result<()> {
     until_seen(installed, &format!("udevadm settle; test -e /dev/disk/by-label/{label}"))?;
     let applied = installed.apply()?;
     is_held(installed)?;
+    let status = installed.ssh.finish_as("root", "homelab status", b"")?.stdout;
+    ensure!(status.contains("is selected by `uuid:…`"), "no way out is said:\n{status}");
     installed.machine.pull_out(SERIAL)?;
     ensure!(digest(&path)? == before, "the stranger was written to");
     scene
