@@ -4,8 +4,6 @@ use std::collections::HashMap;
 
 use bollard::models::CreateImageInfo;
 
-use crate::tells_of_full_disk;
-
 /// Bytes of the layers of one image.
 #[derive(Default)]
 pub(super) struct Layers(HashMap<String, (u64, u64)>);
@@ -68,8 +66,7 @@ pub(super) fn is_transient(message: &str) -> bool {
         "unexpected status code",
     ];
     let message = message.to_lowercase();
-    !tells_of_full_disk(&message)
-        && !DECIDED.iter().any(|words| message.contains(words))
+    !DECIDED.iter().any(|words| message.contains(words))
         && TRANSIENT.iter().any(|words| message.contains(words))
 }
 
