@@ -14,6 +14,7 @@ use libtest_mimic::Arguments;
 
 use crate::{
     checkers::{self, Bench},
+    file_server::FileServer,
     fixtures::{self, authority::Authority, registry::Registry},
     guest::Key,
     run,
@@ -101,6 +102,7 @@ pub fn main() -> Result<i32> {
                 Path::new("."),
                 &run::stacks(&stories::all(true), &Arguments::default()),
             )?;
+            FileServer::fetch()?;
             made.truths.iter().for_each(|line| println!("{line}"));
             println!("{}", made.storage.display());
             Ok(0)
@@ -153,6 +155,9 @@ fn machines(options: &Run) -> Result<i32> {
     };
     // Outside the enclosure, where there is a network to fetch from; inside it is only found.
     let made = fixtures::ensure(Path::new("."), &run::stacks(&stories, &arguments))?;
+    if options.all {
+        FileServer::fetch()?;
+    }
     if let Some(status) = world::enclosed()? {
         return Ok(status);
     }

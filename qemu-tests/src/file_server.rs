@@ -35,12 +35,20 @@ pub struct FileServer {
 }
 
 impl FileServer {
+    /// Its programs, while there is a network to fetch them from.
+    ///
+    /// # Errors
+    /// The packages cannot be had.
+    pub fn fetch() -> Result<PathBuf> {
+        fixtures::debian(PACKAGES)
+    }
+
     /// Lays its files below `folder`. Only in namespaces of our own.
     ///
     /// # Errors
     /// The packages cannot be had, or the kernel refuses a mount.
     pub fn lay(folder: &Path, password: &str) -> Result<Self> {
-        let archive = fixtures::debian(PACKAGES)?;
+        let archive = Self::fetch()?;
         let path = folder.join("file-server");
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let unpack = Program::new("tar").args(["--extract", "--no-same-owner", "--directory"]);
