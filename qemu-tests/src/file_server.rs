@@ -3,16 +3,19 @@
 
 use std::{
     fs,
+    net::TcpStream,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     checkers::root::Root,
     fixtures,
     program::{Program, Service},
+    world::GATEWAY,
 };
 
 /// What is served by NFS, as clients name it and as it lies in the root folder.
@@ -26,6 +29,8 @@ const SAMBA: &str = "/etc/samba.conf";
 const GANESHA: &str = "/etc/ganesha.conf";
 /// A day: the server is ended with its story.
 const ALWAYS: Duration = Duration::from_secs(86_400);
+/// For both to be asked.
+const START: Duration = Duration::from_secs(60);
 
 /// The server. Off until [`FileServer::start`].
 pub struct FileServer {
@@ -66,7 +71,7 @@ impl FileServer {
             EXPORT.1,
             SHARE.1,
             "/run/samba",
-            "/run/ganesha",
+            "/var/run/ganesha",
             "/var/lib/samba/private",
             "/var/lib/nfs/ganesha",
             "/var/log/samba",
@@ -85,13 +90,20 @@ impl FileServer {
     /// Switches it on.
     ///
     /// # Errors
-    /// A server does not start.
+    /// A server does not start, or nobody answers at its port.
     pub fn start(&mut self) -> Result<()> {
         let smb = ["/usr/sbin/smbd", "--foreground", "--no-process-group", "--configfile", SAMBA];
         let nfs = ["/usr/bin/ganesha.nfsd", "-F", "-f", GANESHA, "-L", "STDERR"];
         for (words, log) in [(&smb[..], "smbd.log"), (&nfs[..], "ganesha.log")] {
             let program = self.root.program(words).timeout(ALWAYS);
             self.running.push(program.service(&self.logs.join(log))?);
+        }
+        for port in [445, 2049] {
+            let deadline = Instant::now() + START;
+            while TcpStream::connect((GATEWAY, port)).is_err() {
+                ensure!(Instant::now() < deadline, "nobody serves at port {port}; see *.log");
+                thread::sleep(Duration::from_millis(200));
+            }
         }
         Ok(())
     }

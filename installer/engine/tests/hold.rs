@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -20,8 +21,8 @@ use host::{
 use model::{
     Digest,
     plan::{
-        AccessExpectation, AccessProbe, Action, FORMAT, MountWish, Plan, ServiceWish, StackWish,
-        Step, StepId, Storage,
+        AccessExpectation, AccessProbe, Action, FORMAT, FolderWish, MountWish, Plan, ServiceWish,
+        StackWish, Step, StepId, Storage,
     },
     report::{Outcome, Report, Verdict},
 };
@@ -234,8 +235,7 @@ fn outcomes(report: &Report) -> Vec<&Outcome> {
     report.steps.iter().map(|step| &step.outcome).collect()
 }
 
-const GONE: &str =
-    "the disk `serial:WD-1` for `/mnt/media` is not there: nothing has its UUID 0b1e-99 (one with \
+const GONE: &str = "the disk `serial:WD-1` for `/mnt/media` is not there: nothing has its UUID 0b1e-99 (one with \
      another is selected by `uuid:…`)";
 
 fn held(reason: &str) -> Outcome {
@@ -426,6 +426,9 @@ fn a_stack_that_is_not_deployed_cannot_be_started() {
     assert_eq!(failure.causes()[1], "no stack `photos` is deployed");
 }
 
+/// What the plan wants on a share.
+const FOLDER: &str = "mnt/backups/restic";
+
 const NFS: &str = "32 22 0:70 / /mnt/backups rw - nfs4 nas.lan:/backups rw\n";
 
 /// A plan of one stack on a share.
@@ -439,7 +442,10 @@ fn on_a_share() -> Plan {
         automount: true,
         ..MountWish::default()
     };
-    let storage = Storage { grow_root: false, folders: Vec::new(), mounts: vec![mount] };
+    let own = fs::metadata("/proc/self").unwrap();
+    let owner = (own.uid(), own.gid());
+    let folder = FolderWish { path: format!("/{FOLDER}"), mode: 0o755, owner };
+    let storage = Storage { grow_root: false, folders: vec![folder], mounts: vec![mount] };
     plan.steps[0].action = Action::Storage(storage);
     plan.steps[1] = stack("media", "sonarr", &["/mnt/backups"]);
     plan.steps.truncate(2);
@@ -459,6 +465,9 @@ fn a_share_that_does_not_answer_holds_its_stack_until_it_does() {
     let Outcome::Held { reason } = outcomes(&report)[1] else { panic!("{report:#?}") };
     assert!(reason.starts_with("`nas.lan:/backups` for `/mnt/backups` cannot be mounted: "));
     assert!(reason.contains("Connection timed out"), "{reason}");
+    let Outcome::Warned { message } = outcomes(&report)[0] else { panic!("{report:#?}") };
+    assert_eq!(message, &format!("{reason}; what needs it waits for it"));
+    assert!(!bench.path(FOLDER).exists(), "a folder was made beside the share");
     // Who only looks does not wait for it.
     bench.fake.runner.forget();
     assert_eq!(
@@ -473,8 +482,21 @@ fn a_share_that_does_not_answer_holds_its_stack_until_it_does() {
     });
     let started = engine::start_stack(&on_a_share(), &bench.context(), "media", &mut Silence);
     assert_eq!(started.unwrap(), None);
-    assert!(bench.path(MARK).exists());
+    assert!(bench.path(MARK).exists() && bench.path(FOLDER).exists());
     assert_eq!(run(&on_a_share()).verdict, Verdict::NoChange);
+    // One that answers when its unit is there, as on a new box.
+    let bench = Bench::new();
+    let mounts = bench.path("proc/self/mountinfo");
+    let unit = bench.path("etc/systemd/system/mnt-backups.mount");
+    let answers = mounts.clone();
+    bench.fake.runner.act(["systemctl", "start", "mnt-backups.mount"], "", move |_| {
+        if unit.exists() {
+            fs::write(&answers, format!("{ROOT}{automount}{NFS}")).unwrap();
+        }
+    });
+    let report = engine::run(&on_a_share(), &bench.context(), &mut Silence);
+    assert_eq!(report.verdict, Verdict::Installed, "{report:#?}");
+    assert!(bench.path(FOLDER).exists());
     // Another share there is another volume.
     let other = NFS.replace("nas.lan", "evil.lan");
     fs::write(&mounts, format!("{ROOT}{automount}{other}")).unwrap();

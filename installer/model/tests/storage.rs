@@ -328,6 +328,19 @@ fn a_disk_that_was_here_before_may_be_missing() {
     );
     stranger.known.insert("serial:WD-1".into(), "u-1".into());
     assert_eq!(plan(&with(&[MEDIA]), &catalogue(), &stranger), with_it);
+    // Nor with consent, which was given for the one that was here: neither used nor formatted.
+    for note in [None, Some(true)] {
+        let mut there = disk("sdb", "WD-1", vec![volume("sdb1", "ext4", "u-2")]);
+        if let Some(finished) = note {
+            let format = Format::new(Consent::given("WD-1", &there).unwrap(), FileSystem::Ext4, "");
+            there = noted(there, format, finished);
+        }
+        let mut stranger = machine([there]);
+        stranger.known.insert("serial:WD-1".into(), "u-1".into());
+        let plan = plan(&with(&[MEDIA, WIPE]), &catalogue(), &stranger);
+        assert_eq!(storage(&plan).1.mounts[0].uuid(), Some("u-1"));
+        assert_eq!(storage(&plan).1.formats().count(), 0);
+    }
     // A disk that is there is looked at, whatever was known of it.
     let mut other = machine([disk("sdb", "WD-1", Vec::new())]);
     other.known.insert("serial:WD-1".into(), "u-1".into());

@@ -62,10 +62,13 @@ impl Doing for Doer<'_> {
             }
             let unit = unit::to_start(mount);
             holding.need(scene.enabled(&unit)?, || format!("{unit} is not enabled"));
-            match missing.get(mount.at.as_str()) {
+            let gone = missing.get(mount.at.as_str());
+            if gone.is_none() || mount.automount {
+                let active = scene.active(&unit)?;
+                holding.need(active, || format!("`{}` is not mounted", mount.at));
+            }
+            match gone {
                 None => {
-                    let active = scene.active(&unit)?;
-                    holding.need(active, || format!("`{}` is not mounted", mount.at));
                     if let Some(other) = hold::foreign(mount, scene.host())? {
                         holding.lacks(other);
                     }
@@ -144,7 +147,8 @@ impl Doing for Doer<'_> {
                 true => systemd::reenable(runner, &unit)?,
                 false => scene.enable(&unit)?,
             }
-            if missing.contains_key(mount.at.as_str()) {
+            // A share is waited for by who wants to use it.
+            if missing.contains_key(mount.at.as_str()) && !mount.automount {
                 missing::wait(&unit, scene)?;
                 continue;
             }
@@ -160,6 +164,8 @@ impl Doing for Doer<'_> {
                 format!("`systemctl status {unit}` shows why"),
             )?;
         }
+        // Shares have units now, by which they can be tried.
+        let missing = missing::of(self.0, scene)?;
         if let Some(known) = missing::known(self.there(&missing), scene)? {
             known.save(scene.host())?;
         }
@@ -179,7 +185,7 @@ impl Doer<'_> {
 
     /// Folders that do (`true`) or do not lie outside every mount.
     fn folders_before(&self, outside: bool) -> impl Iterator<Item = &FolderWish> {
-        let inside = |folder: &&FolderWish| self.0.mounts.iter().any(|m| is_in(folder, &m.at));
+        let inside = |folder: &&FolderWish| self.0.mounts.iter().any(|m| folder.is_in(&m.at));
         self.0.folders.iter().filter(move |folder| inside(folder) != outside)
     }
 
@@ -188,7 +194,7 @@ impl Doer<'_> {
         &'b self,
         missing: &'b Missing<'_>,
     ) -> impl Iterator<Item = &'b FolderWish> {
-        let to_be_seen = |folder: &&FolderWish| !missing.keys().any(|at| is_in(folder, at));
+        let to_be_seen = |folder: &&FolderWish| !missing.keys().any(|at| folder.is_in(at));
         self.folders_before(false).filter(to_be_seen)
     }
 
@@ -215,10 +221,6 @@ impl Doer<'_> {
         stale.sort_by_key(|name| (!stack_unit::is_one(name), !name.ends_with(".automount")));
         Ok(stale)
     }
-}
-
-fn is_in(folder: &FolderWish, at: &str) -> bool {
-    folder.path.strip_prefix(at).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// A disk that is not plugged in is told before anything is changed.

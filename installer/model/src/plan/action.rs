@@ -93,6 +93,13 @@ pub struct FolderWish {
     pub owner: (u32, u32),
 }
 
+impl FolderWish {
+    /// Is it this place, or below it?
+    pub fn is_in(&self, at: &str) -> bool {
+        self.path.strip_prefix(at).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
+}
+
 /// Files of one service of the system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSet {

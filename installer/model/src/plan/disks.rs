@@ -123,6 +123,13 @@ impl<'a> Disks<'a> {
             // Another disk in the same dock, whose serial it has, is not the one that was here.
             return awaited(known.unwrap_or(&uuid));
         };
+        // Nor is it one that may be formatted, or used for what the box formatted.
+        let stranger = known.filter(|uuid| {
+            begun.is_none() && !disk.contents.is_empty() && !disk::bears(disk, uuid)
+        });
+        if let Some(uuid) = stranger {
+            return awaited(uuid);
+        }
         let victim = Victim::named(wipe, disk)?;
         let consent = match (begun, &disk.formatting) {
             // What was on it when its owner agreed stands in the note; half of it is gone now.

@@ -115,6 +115,7 @@ impl Doer<'_> {
             return Ok(());
         }
         self.enable(scene)?;
+        self.make_folders(scene)?;
         let mark = scene.host().path(volume_mark(&self.0.name));
         if let Some(folder) = mark.parent() {
             files::ensure_folder(folder, 0o755, (0, 0))?;
@@ -127,6 +128,15 @@ impl Doer<'_> {
                 format!("{name} cannot be started"),
                 format!("`systemctl status {name}` shows why"),
             )?;
+        }
+        Ok(())
+    }
+
+    /// On a share that did not answer when all other folders were made there are none.
+    fn make_folders(&self, scene: &Scene<'_>) -> Result<()> {
+        let folders = storage(scene).into_iter().flat_map(|storage| &storage.folders);
+        for folder in folders.filter(|folder| self.0.needs.iter().any(|at| folder.is_in(at))) {
+            files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
         }
         Ok(())
     }

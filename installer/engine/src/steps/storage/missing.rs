@@ -1,4 +1,5 @@
-//! Disks that the box had and that are not there now: everything but what needs them goes on.
+//! Disks that the box had and that are not there now, and shares that do not answer: everything but
+//! what needs them goes on.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use model::plan::{MountWish, Storage};
 
 use crate::{
     failure::Result,
-    hold,
+    hold::{self, Unused},
     scene::Scene,
     state::{Kept as _, Known},
 };
@@ -15,8 +16,8 @@ use crate::{
 /// Mount points whose volume is missing, each with the reason.
 pub(super) type Missing<'a> = BTreeMap<&'a str, String>;
 
-/// What was mounted here before and cannot be now. A disk that never came is none of these: then
-/// the seed, or a cable, is wrong, and its owner waits in front of the box.
+/// What cannot be mounted now. A disk that never came is none of these: then the seed, or a cable, is
+/// wrong, and its owner waits in front of the box. A machine that is off is in nobody's sight.
 pub(super) fn of<'a>(storage: &'a Storage, scene: &Scene<'_>) -> Result<Missing<'a>> {
     let known = Known::load(scene.host())?;
     let mut missing = Missing::new();
@@ -24,8 +25,12 @@ pub(super) fn of<'a>(storage: &'a Storage, scene: &Scene<'_>) -> Result<Missing<
     for mount in &storage.mounts {
         let below = mount.requires.iter().find_map(|at| missing.get(at.as_str()));
         let was_here = mount.disk.as_ref().and_then(|disk| known.0.get(disk).map(String::as_str));
-        let gone = || hold::absent(mount, scene.host()).filter(|_| was_here == mount.uuid());
-        if let Some(why) = below.cloned().or_else(gone) {
+        let why = match below {
+            Some(why) => Some(why.clone()),
+            None if mount.automount => hold::reason(mount, storage, Unused::Try, scene.host())?,
+            None => hold::absent(mount, scene.host()).filter(|_| was_here == mount.uuid()),
+        };
+        if let Some(why) = why {
             missing.insert(&mount.at, why);
         }
     }
