@@ -62,7 +62,10 @@ impl FileServer {
         let root = Root::plain(path);
         root.put(
             "/etc/passwd",
-            &format!("root:x:0:0::/:/bin/sh\n{USER}:x:1000:1000::/:/bin/sh\n"),
+            &format!(
+                "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n\
+                 {USER}:x:1000:1000::/:/bin/sh\n"
+            ),
         )?;
         root.put("/etc/group", &format!("root:x:0:\nnogroup:x:65534:\n{USER}:x:1000:\n"))?;
         root.put(SAMBA, &samba())?;

@@ -121,11 +121,11 @@ pub fn stranger_is_not_used(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Waits until a disk that was plugged in is there, as this command says.
+/// Waits until this command says so.
 fn until_seen(installed: &Installed, command: &str) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while installed.ssh.run(command).is_err() {
-        ensure!(Instant::now() < deadline, "the box does not see the disk: `{command}`");
+        ensure!(Instant::now() < deadline, "it never came to this: `{command}`");
         thread::sleep(Duration::from_secs(1));
     }
     Ok(())
@@ -137,7 +137,9 @@ pub fn starts_again(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
     installed.machine.plug_in(Disk::raw(path, SERIAL, Bus::Usb))?;
     until(installed, true)?;
-    has_its_file(installed)
+    has_its_file(installed)?;
+    // Its unit is at work until all of it is well, and nobody else may be meanwhile.
+    until_seen(installed, "systemctl is-active --quiet homelab-stack-backup.service")
 }
 
 /// The file is on the disk, and a container of the stack sees it.
