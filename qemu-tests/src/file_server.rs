@@ -4,6 +4,7 @@
 use std::{
     fs,
     net::TcpStream,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -84,6 +85,11 @@ impl FileServer {
         }
         root.bind(Path::new("/dev"), "/dev")?;
         root.bind(Path::new("/proc"), "/proc")?;
+        // Ganesha looks for the file system of its export there, and sees none but in the root.
+        root.bind(&root.at(EXPORT.1), EXPORT.1)?;
+        let mounts = root.at("/etc/mtab");
+        symlink("/proc/self/mounts", &mounts)
+            .with_context(|| format!("cannot make {}", mounts.display()))?;
         let words = ["/usr/bin/smbpasswd", "-c", SAMBA, "-a", "-s", USER];
         let twice = format!("{password}\n{password}\n");
         root.program(&words).stdin(twice).run().context("the SMB server knows nobody")?;

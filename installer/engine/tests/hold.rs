@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -488,15 +488,17 @@ fn a_share_that_does_not_answer_holds_its_stack_until_it_does() {
     let bench = Bench::new();
     let mounts = bench.path("proc/self/mountinfo");
     let unit = bench.path("etc/systemd/system/mnt-backups.mount");
-    let answers = mounts.clone();
+    let (answers, there) = (mounts.clone(), bench.path(FOLDER));
     bench.fake.runner.act(["systemctl", "start", "mnt-backups.mount"], "", move |_| {
         if unit.exists() {
             fs::write(&answers, format!("{ROOT}{automount}{NFS}")).unwrap();
+            // As the other machine has it, which lets nobody change that.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&there).unwrap();
         }
     });
     let report = engine::run(&on_a_share(), &bench.context(), &mut Silence);
     assert_eq!(report.verdict, Verdict::Installed, "{report:#?}");
-    assert!(bench.path(FOLDER).exists());
+    assert_eq!(fs::metadata(bench.path(FOLDER)).unwrap().mode() & 0o777, 0o700);
     // Another share there is another volume.
     let other = NFS.replace("nas.lan", "evil.lan");
     fs::write(&mounts, format!("{ROOT}{automount}{other}")).unwrap();

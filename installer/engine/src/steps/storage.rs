@@ -1,6 +1,7 @@
 //! Root grows to its disk; disks are formatted whose owner agreed to it; folders and mounts exist.
 
 mod crypttab;
+pub(crate) mod folder;
 mod missing;
 pub(crate) mod unit;
 
@@ -51,8 +52,7 @@ impl Doing for Doer<'_> {
             }
         }
         for folder in self.folders_before(true).chain(self.folders_inside(&missing)) {
-            let path = scene.host().path(&folder.path);
-            let good = files::folder_is(path, folder.mode, folder.owner)?;
+            let good = folder::is_so(folder, self.0, scene)?;
             holding.need(good, || format!("the folder `{}` is not as planned", folder.path));
         }
         for mount in &self.0.mounts {
@@ -122,7 +122,7 @@ impl Doing for Doer<'_> {
             };
         }
         for folder in self.folders_before(true) {
-            files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
+            folder::ensure(folder, self.0, scene)?;
         }
         let mut changed = crypttab::write(self.0, scene)?;
         let mut rewritten = Vec::new();
@@ -171,7 +171,7 @@ impl Doing for Doer<'_> {
         }
         // Folders on a mounted disk can only be made, and given away, when it is mounted.
         for folder in self.folders_inside(&missing) {
-            files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
+            folder::ensure(folder, self.0, scene)?;
         }
         Ok(())
     }

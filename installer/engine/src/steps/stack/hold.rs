@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use host::{files, systemd};
 use model::{
-    plan::{Action, MountWish, Storage},
+    plan::{Action, FolderWish, MountWish, Storage},
     render::volume_mark,
 };
 
@@ -21,7 +21,7 @@ use crate::{
     failure::{Context as _, Result},
     hold::{self, Unused},
     scene::{Progress, Scene},
-    steps::{Holding, file_set},
+    steps::{Holding, file_set, storage::folder},
 };
 
 impl Doer<'_> {
@@ -134,9 +134,10 @@ impl Doer<'_> {
 
     /// On a share that did not answer when all other folders were made there are none.
     fn make_folders(&self, scene: &Scene<'_>) -> Result<()> {
-        let folders = storage(scene).into_iter().flat_map(|storage| &storage.folders);
-        for folder in folders.filter(|folder| self.0.needs.iter().any(|at| folder.is_in(at))) {
-            files::ensure_folder(scene.host().path(&folder.path), folder.mode, folder.owner)?;
+        let Some(storage) = storage(scene) else { return Ok(()) };
+        let is_needed = |folder: &&FolderWish| self.0.needs.iter().any(|at| folder.is_in(at));
+        for wish in storage.folders.iter().filter(is_needed) {
+            folder::ensure(wish, storage, scene)?;
         }
         Ok(())
     }
