@@ -11,8 +11,8 @@ fn is_shared(folder: &FolderWish, storage: &Storage) -> bool {
 }
 
 fn is_share(mount: &MountWish, storage: &Storage) -> bool {
-    let below = mount.requires.iter().filter_map(|at| storage.mount(at));
-    mount.automount || below.into_iter().any(|below| is_share(below, storage))
+    let mut below = mount.requires.iter().filter_map(|at| storage.mount(at));
+    mount.automount || below.any(|below| is_share(below, storage))
 }
 
 /// Is it as planned? On a share, only whether it is there.
