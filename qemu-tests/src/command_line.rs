@@ -155,6 +155,7 @@ fn machines(options: &Run) -> Result<i32> {
     };
     // Outside the enclosure, where there is a network to fetch from; inside it is only found.
     let made = fixtures::ensure(Path::new("."), &run::stacks(&stories, &arguments))?;
+    // For one of the slow stories.
     if options.all {
         FileServer::fetch()?;
     }

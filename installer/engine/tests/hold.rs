@@ -235,8 +235,8 @@ fn outcomes(report: &Report) -> Vec<&Outcome> {
     report.steps.iter().map(|step| &step.outcome).collect()
 }
 
-const GONE: &str = "the disk `serial:WD-1` for `/mnt/media` is not there: nothing has its UUID 0b1e-99 (one with \
-     another is selected by `uuid:…`)";
+const GONE: &str = "the disk `serial:WD-1` for `/mnt/media` is not there: nothing has its UUID \
+                    0b1e-99 (one with another is selected by `uuid:…`)";
 
 fn held(reason: &str) -> Outcome {
     Outcome::Held { reason: reason.to_owned() }

@@ -328,18 +328,22 @@ fn a_disk_that_was_here_before_may_be_missing() {
     );
     stranger.known.insert("serial:WD-1".into(), "u-1".into());
     assert_eq!(plan(&with(&[MEDIA]), &catalogue(), &stranger), with_it);
-    // Nor with consent, which was given for the one that was here: neither used nor formatted.
-    for note in [None, Some(true)] {
-        let mut there = disk("sdb", "WD-1", vec![volume("sdb1", "ext4", "u-2")]);
-        if let Some(finished) = note {
-            let format = Format::new(Consent::given("WD-1", &there).unwrap(), FileSystem::Ext4, "");
-            there = noted(there, format, finished);
-        }
+    // Nor with consent, which was given for the one that was here: neither used nor formatted. What
+    // was begun is ended, and an empty disk loses nothing.
+    let full = || disk("sdb", "WD-1", vec![volume("sdb1", "ext4", "u-2")]);
+    let format = Format::new(Consent::given("WD-1", &full()).unwrap(), FileSystem::Ext4, "");
+    for (there, formats) in [
+        (full(), 0),
+        (noted(full(), format.clone(), true), 0),
+        (noted(full(), format, false), 1),
+        (disk("sdb", "WD-1", Vec::new()), 1),
+    ] {
         let mut stranger = machine([there]);
         stranger.known.insert("serial:WD-1".into(), "u-1".into());
         let plan = plan(&with(&[MEDIA, WIPE]), &catalogue(), &stranger);
-        assert_eq!(storage(&plan).1.mounts[0].uuid(), Some("u-1"));
-        assert_eq!(storage(&plan).1.formats().count(), 0);
+        let storage = storage(&plan).1;
+        assert_eq!(storage.formats().count(), formats);
+        assert_eq!(storage.mounts[0].uuid() == Some("u-1"), formats == 0);
     }
     // A disk that is there is looked at, whatever was known of it.
     let mut other = machine([disk("sdb", "WD-1", Vec::new())]);

@@ -79,10 +79,11 @@ pub fn stack_is_held(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-fn is_held(installed: &Installed) -> Result<()> {
+/// The stack is held and does not run; what the status says of it.
+fn is_held(installed: &Installed) -> Result<String> {
     let said = installed.ssh.finish_as("root", "homelab status", b"")?;
     let line = said.stdout.lines().find(|line| line.contains("backup: "));
-    let line = line.map(str::trim).unwrap_or_default();
+    let line = line.map(str::trim).unwrap_or_default().to_owned();
     ensure!(
         line.starts_with("held") && line.contains("/mnt/backups"),
         "status does not say that it is held:\n{}",
@@ -92,7 +93,7 @@ fn is_held(installed: &Installed) -> Result<()> {
     ensure!(write.status != 0, "a file can be written to the root disk below /mnt/backups");
     let names = running(installed)?;
     ensure!(names.is_empty(), "these run without their disk: {names}");
-    Ok(())
+    Ok(line)
 }
 
 /// A disk with the same serial and the same label is not the one: the stack stays held, and no byte
@@ -111,9 +112,8 @@ pub fn stranger_is_not_used(scene: &mut Scene<'_>) -> Result<()> {
     installed.machine.plug_in(Disk::raw(path.clone(), SERIAL, Bus::Usb))?;
     until_seen(installed, &format!("udevadm settle; test -e /dev/disk/by-label/{label}"))?;
     let applied = installed.apply()?;
-    is_held(installed)?;
-    let status = installed.ssh.finish_as("root", "homelab status", b"")?.stdout;
-    ensure!(status.contains("is selected by `uuid:…`"), "no way out is said:\n{status}");
+    let reason = is_held(installed)?;
+    ensure!(reason.contains("is selected by `uuid:…`"), "no way out is said: {reason}");
     installed.machine.pull_out(SERIAL)?;
     ensure!(digest(&path)? == before, "the stranger was written to");
     scene

@@ -37,3 +37,37 @@ pub(crate) fn ensure(folder: &FolderWish, storage: &Storage, scene: &Scene<'_>) 
         done => Ok(done?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_on_a_share_is_shared() {
+        let mount = |at: &str, automount, requires: &[&str]| MountWish {
+            at: at.into(),
+            automount,
+            requires: requires.iter().map(|at| (*at).to_owned()).collect(),
+            ..MountWish::default()
+        };
+        let storage = Storage {
+            grow_root: false,
+            folders: Vec::new(),
+            mounts: vec![
+                mount("/mnt/storage", true, &[]),
+                mount("/mnt/media", false, &["/mnt/storage"]),
+                mount("/mnt/backups", false, &[]),
+            ],
+        };
+        for (path, shared) in [
+            ("/mnt/storage/media", true),
+            ("/mnt/media", true),
+            ("/mnt/media/films", true),
+            ("/mnt/media-too", false),
+            ("/mnt/backups/restic", false),
+        ] {
+            let folder = FolderWish { path: path.into(), mode: 0o755, owner: (0, 0) };
+            assert_eq!(is_shared(&folder, &storage), shared, "{path}");
+        }
+    }
+}

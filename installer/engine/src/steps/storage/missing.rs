@@ -17,7 +17,8 @@ use crate::{
 pub(super) type Missing<'a> = BTreeMap<&'a str, String>;
 
 /// What cannot be mounted now. A disk that never came is none of these: then the seed, or a cable, is
-/// wrong, and its owner waits in front of the box. A machine that is off is in nobody's sight.
+/// wrong, and its owner waits in front of the box. A share may be off
+/// from the start.
 pub(super) fn of<'a>(storage: &'a Storage, scene: &Scene<'_>) -> Result<Missing<'a>> {
     let known = Known::load(scene.host())?;
     let mut missing = Missing::new();
