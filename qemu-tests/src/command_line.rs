@@ -14,10 +14,9 @@ use libtest_mimic::Arguments;
 
 use crate::{
     checkers::{self, Bench},
-    file_server::FileServer,
-    fixtures::{self, authority::Authority, registry::Registry},
+    fixtures::{self, Fixtures, authority::Authority, registry::Registry},
     guest::Key,
-    run,
+    run::{self, Story},
     scene::{Images, Setup},
     stories, suite, tools,
     world::{self, World},
@@ -98,11 +97,7 @@ pub fn main() -> Result<i32> {
         Verb::Run(options) => machines(&options),
         Verb::Checkers(options) => checked(&options),
         Verb::Fixtures => {
-            let made = fixtures::ensure(
-                Path::new("."),
-                &run::stacks(&stories::all(true), &Arguments::default()),
-            )?;
-            FileServer::fetch()?;
+            let made = fetched(&stories::all(true), &Arguments::default())?;
             made.truths.iter().for_each(|line| println!("{line}"));
             println!("{}", made.storage.display());
             Ok(0)
@@ -118,6 +113,15 @@ pub fn main() -> Result<i32> {
 /// Words as for `cargo test`.
 fn arguments(rest: &[String]) -> Arguments {
     Arguments::from_iter(std::iter::once("qemu-tests".to_owned()).chain(rest.iter().cloned()))
+}
+
+/// All that the selected stories need: outside the enclosure, where there is a network to fetch from;
+/// inside it is only found.
+fn fetched(stories: &[Story], arguments: &Arguments) -> Result<Fixtures> {
+    for packages in run::packages(stories, arguments) {
+        fixtures::debian(packages)?;
+    }
+    fixtures::ensure(Path::new("."), &run::stacks(stories, arguments))
 }
 
 /// reqwest was built without a default.
@@ -153,12 +157,7 @@ fn machines(options: &Run) -> Result<i32> {
         Some(image) => image.clone(),
         None => newest_image(Path::new("build"))?,
     };
-    // Outside the enclosure, where there is a network to fetch from; inside it is only found.
-    let made = fixtures::ensure(Path::new("."), &run::stacks(&stories, &arguments))?;
-    // For one of the slow stories.
-    if options.all {
-        FileServer::fetch()?;
-    }
+    let made = fetched(&stories, &arguments)?;
     if let Some(status) = world::enclosed()? {
         return Ok(status);
     }

@@ -25,7 +25,8 @@ pub const EXPORT: (&str, &str) = ("/export/media", "/srv/media");
 pub const SHARE: (&str, &str) = ("backups", "/srv/backups");
 /// Who may use the SMB share.
 pub const USER: &str = "owner";
-const PACKAGES: &[&str] = &["samba", "nfs-ganesha", "nfs-ganesha-vfs"];
+/// Where its programs come from.
+pub const PACKAGES: &[&str] = &["samba", "nfs-ganesha", "nfs-ganesha-vfs"];
 const SAMBA: &str = "/etc/samba.conf";
 const GANESHA: &str = "/etc/ganesha.conf";
 /// A day: the server is ended with its story.
@@ -41,20 +42,12 @@ pub struct FileServer {
 }
 
 impl FileServer {
-    /// Its programs, while there is a network to fetch them from.
-    ///
-    /// # Errors
-    /// The packages cannot be had.
-    pub fn fetch() -> Result<PathBuf> {
-        fixtures::debian(PACKAGES)
-    }
-
     /// Lays its files below `folder`. Only in namespaces of our own.
     ///
     /// # Errors
     /// The packages cannot be had, or the kernel refuses a mount.
     pub fn lay(folder: &Path, password: &str) -> Result<Self> {
-        let archive = Self::fetch()?;
+        let archive = fixtures::debian(PACKAGES)?;
         let path = folder.join("file-server");
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let unpack = Program::new("tar").args(["--extract", "--no-same-owner", "--directory"]);

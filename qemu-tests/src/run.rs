@@ -33,8 +33,32 @@ pub struct Story {
     pub after: &'static [&'static str],
     /// Stacks whose images its boxes pull.
     pub stacks: &'static [&'static str],
+    /// Debian's packages that its world is made of, besides what the fixtures need.
+    pub packages: &'static [&'static str],
     /// In order. The first brings the box up; the others need it.
     pub checks: &'static [Check],
+}
+
+impl Story {
+    /// Of a box with the stack `core` that waits for no other.
+    pub const fn new(name: &'static str, checks: &'static [Check]) -> Self {
+        Self { name, after: &[], stacks: &["core"], packages: &[], checks }
+    }
+
+    /// It begins when these are over.
+    pub const fn after(self, after: &'static [&'static str]) -> Self {
+        Self { after, ..self }
+    }
+
+    /// Its boxes have these stacks.
+    pub const fn with_stacks(self, stacks: &'static [&'static str]) -> Self {
+        Self { stacks, ..self }
+    }
+
+    /// Its world has these.
+    pub const fn with_packages(self, packages: &'static [&'static str]) -> Self {
+        Self { packages, ..self }
+    }
 }
 
 /// Prints the names of the selected checks.
@@ -102,6 +126,12 @@ fn wanted<'a>(
 /// Stacks whose images the selected stories pull.
 pub fn stacks(stories: &[Story], arguments: &Arguments) -> BTreeSet<&'static str> {
     wanted(stories, arguments).flat_map(|story| story.stacks).copied().collect()
+}
+
+/// Sets of packages that the selected stories' worlds are made of.
+pub fn packages(stories: &[Story], arguments: &Arguments) -> BTreeSet<&'static [&'static str]> {
+    let all = wanted(stories, arguments).map(|story| story.packages);
+    all.filter(|packages| !packages.is_empty()).collect()
 }
 
 /// The rule of libtest, so that a box is only brought up when one of its checks is wanted.
@@ -234,9 +264,11 @@ mod tests {
     use super::*;
 
     const STORIES: &[Story] = &[
-        Story { name: "compare", after: &["a", "b"], stacks: &[], checks: &[] },
-        Story { name: "a", after: &[], stacks: &["core"], checks: &[("x", |_| Ok(()))] },
-        Story { name: "b", after: &[], stacks: &["core", "media"], checks: &[("y", |_| Ok(()))] },
+        Story::new("compare", &[]).after(&["a", "b"]),
+        Story::new("a", &[("x", |_| Ok(()))]),
+        Story::new("b", &[("y", |_| Ok(()))])
+            .with_stacks(&["core", "media"])
+            .with_packages(&["samba"]),
     ];
 
     #[test]
@@ -264,6 +296,14 @@ mod tests {
         assert_eq!(stacks("a::"), ["core"].into());
         assert_eq!(stacks("::"), ["core", "media"].into());
         assert_eq!(stacks("none"), [].into());
+    }
+
+    #[test]
+    fn only_what_is_selected_needs_packages() {
+        let packages =
+            |filter: &str| super::packages(STORIES, &Arguments::from_iter(["x", filter]));
+        assert_eq!(packages("a::"), [].into());
+        assert_eq!(packages("b::"), [&["samba"][..]].into());
     }
 
     #[test]

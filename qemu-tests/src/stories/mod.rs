@@ -21,15 +21,13 @@ mod wired;
 mod wizard;
 mod wrong_seed;
 
-use crate::run::Story;
+use crate::{file_server, run::Story};
 
 /// The stories of every run; the long ones first.
 const USUAL: &[Story] = &[
-    Story {
-        name: "install.seabios",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    Story::new(
+        "install.seabios",
+        &[
             ("comes-up-unattended", install::on_seabios),
             ("every-step-is-good", install::every_step_is_good),
             ("containers-have-a-share-of-their-own", install::containers_have_a_share_of_their_own),
@@ -54,12 +52,10 @@ const USUAL: &[Story] = &[
             ("a-reboot-brings-everything-back", repeat::reboot),
             ("canaries-not-on-the-seed-partition", secrets::not_on_the_seed_partition),
         ],
-    },
-    Story {
-        name: "cut.ovmf-secureboot",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "cut.ovmf-secureboot",
+        &[
             ("in-the-middle-of-images", cut::in_images_on_secure_boot),
             ("in-the-middle-of-stacks", cut::in_stacks),
             ("comes-up-complete", cut::comes_up_complete),
@@ -70,77 +66,58 @@ const USUAL: &[Story] = &[
             ("a-second-apply-changes-nothing", repeat::second_apply),
             ("the-twin-disk-is-untouched", cut::twin_is_untouched),
         ],
-    },
-    Story {
-        name: "wizard.seabios",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "wizard.seabios",
+        &[
             ("begins-at-the-screen-with-half-a-seed", wizard::begins_at_the_screen),
             ("goes-on-at-the-serial-line-after-a-cut", wizard::goes_on_at_the_serial_line),
             ("tells-the-plan-before-the-confirmation", wizard::tells_the_plan),
             ("comes-up", wizard::comes_up),
             ("an-installed-box-ignores-a-stick", wizard::ignores_a_stick),
         ],
-    },
-    Story {
-        name: "seed.none",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "seed.none",
+        &[
             ("waits-and-says-where", waits::on_seabios),
             ("goes-on-from-a-snapshot", waits::goes_on_from_a_snapshot),
             ("waiting-is-no-failed-attempt", waits::is_no_failed_attempt),
         ],
-    },
-    Story {
-        name: "seed.none-ovmf",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
-            ("waits-and-says-where", waits::on_ovmf),
-            ("a-stick-is-taken", waits::a_stick_is_taken),
-        ],
-    },
-    Story {
-        name: "seed.wrong",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "seed.none-ovmf",
+        &[("waits-and-says-where", waits::on_ovmf), ("a-stick-is-taken", waits::a_stick_is_taken)],
+    ),
+    Story::new(
+        "seed.wrong",
+        &[
             ("is-refused-with-its-place", wrong_seed::is_refused),
             ("is-shown-on-the-console", wrong_seed::is_shown_on_the_console),
             ("is-reported-on-the-seed-partition", wrong_seed::is_reported),
             ("nothing-was-changed", wrong_seed::nothing_was_changed),
             ("a-good-one-is-taken-afterwards", wrong_seed::good_one_is_taken),
         ],
-    },
-    Story {
-        name: "identity.two-boxes",
-        after: &["install.seabios", "cut.ovmf-secureboot"],
-        stacks: &["core"],
-        checks: &[("differ-in-every-identifier", identity::two_boxes_differ)],
-    },
+    ),
+    Story::new("identity.two-boxes", &[("differ-in-every-identifier", identity::two_boxes_differ)])
+        .after(&["install.seabios", "cut.ovmf-secureboot"]),
 ];
 
 /// Those that take too long for every run.
 const SLOW: &[Story] = &[
-    Story {
-        name: "install.ovmf-secureboot",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    Story::new(
+        "install.ovmf-secureboot",
+        &[
             ("comes-up-unattended", install::on_secure_boot),
             ("secure-boot-is-enforced", install::secure_boot_is_enforced),
             ("every-step-is-good", install::every_step_is_good),
             ("chain-verifies-by-it-alone", install::chain_verifies),
             ("http-redirects-to-https", install::http_redirects),
         ],
-    },
-    Story {
-        name: "cut.seabios",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "cut.seabios",
+        &[
             ("in-the-middle-of-images", cut::in_images),
             ("in-the-middle-of-stacks", cut::in_stacks),
             ("comes-up-complete", cut::comes_up_complete),
@@ -149,18 +126,11 @@ const SLOW: &[Story] = &[
             ("a-second-apply-changes-nothing", repeat::second_apply),
             ("the-twin-disk-is-untouched", cut::twin_is_untouched),
         ],
-    },
-    Story {
-        name: "seed.fw-cfg",
-        after: &[],
-        stacks: &["core"],
-        checks: &[("a-credential-is-taken", waits::a_credential_is_taken)],
-    },
-    Story {
-        name: "disks.seabios",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new("seed.fw-cfg", &[("a-credential-is-taken", waits::a_credential_is_taken)]),
+    Story::new(
+        "disks.seabios",
+        &[
             ("comes-up-unattended", disks::on_seabios),
             ("every-step-is-good", install::every_step_is_good),
             ("each-disk-is-at-its-place", disks::each_is_at_its_place),
@@ -170,87 +140,66 @@ const SLOW: &[Story] = &[
             ("it-starts-without-a-disk", disks::starts_without_a_disk),
             ("a-disk-returns", disks::disk_returns),
         ],
-    },
-    Story {
-        name: "transfer.seabios",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "transfer.seabios",
+        &[
             ("the-power-goes-while-copying", transfer::is_cut),
             ("copies-itself-after-the-cut", transfer::copies_itself_after_the_cut),
             ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
             ("every-step-is-good", install::every_step_is_good),
         ],
-    },
-    Story {
-        name: "transfer.ovmf",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "transfer.ovmf",
+        &[
             ("copies-itself", transfer::on_ovmf),
             ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
             ("the-firmware-knows-the-disk", transfer::firmware_knows_the_disk),
             ("every-step-is-good", install::every_step_is_good),
         ],
-    },
-    Story {
-        name: "transfer.ovmf-4096",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "transfer.ovmf-4096",
+        &[
             ("copies-itself", transfer::on_large_sectors),
             ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
             ("its-sectors-have-4096-bytes", transfer::sectors_are_large),
             ("every-step-is-good", install::every_step_is_good),
         ],
-    },
-    Story {
-        name: "transfer.ovmf-secureboot",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "transfer.ovmf-secureboot",
+        &[
             ("copies-itself", transfer::on_secure_boot),
             ("secure-boot-is-enforced", install::secure_boot_is_enforced),
             ("runs-from-the-inner-disk", transfer::runs_from_the_inner_disk),
             ("the-firmware-knows-the-disk", transfer::firmware_knows_the_disk),
             ("every-step-is-good", install::every_step_is_good),
         ],
-    },
-    Story {
-        name: "disks.alike",
-        after: &[],
-        stacks: &["core"],
-        checks: &[("two-that-match-are-refused", disks::two_alike_are_refused)],
-    },
-    Story {
-        name: "disks.cut",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new("disks.alike", &[("two-that-match-are-refused", disks::two_alike_are_refused)]),
+    Story::new(
+        "disks.cut",
+        &[
             ("the-power-goes-while-formatting", formatting::is_cut),
             ("the-next-start-goes-on", formatting::goes_on),
         ],
-    },
-    Story {
-        name: "disks.full",
-        after: &[],
-        stacks: &["core"],
-        checks: &[
+    ),
+    Story::new(
+        "disks.full",
+        &[
             ("a-full-disk-is-told", full::is_told),
             ("the-next-start-goes-on-with-room", full::goes_on),
         ],
-    },
-    Story {
-        name: "disks.swapped",
-        after: &[],
-        stacks: &["core"],
-        checks: &[("another-disk-is-refused", formatting::another_disk_is_refused)],
-    },
-    Story {
-        name: "disks.pulled",
-        after: &[],
-        stacks: &["core", "backup"],
-        checks: &[
+    ),
+    Story::new(
+        "disks.swapped",
+        &[("another-disk-is-refused", formatting::another_disk_is_refused)],
+    ),
+    Story::new(
+        "disks.pulled",
+        &[
             ("comes-up-unattended", pulled::comes_up),
             ("its-stack-is-held", pulled::stack_is_held),
             ("a-stranger-is-not-used", pulled::stranger_is_not_used),
@@ -258,12 +207,11 @@ const SLOW: &[Story] = &[
             ("another-disk-takes-its-place", pulled::is_replaced),
             ("a-second-apply-changes-nothing", repeat::second_apply),
         ],
-    },
-    Story {
-        name: "disks.shares",
-        after: &[],
-        stacks: &["core", "backup"],
-        checks: &[
+    )
+    .with_stacks(&["core", "backup"]),
+    Story::new(
+        "disks.shares",
+        &[
             ("comes-up-unattended", shares::comes_up),
             ("every-step-is-good", install::every_step_is_good),
             ("files-lie-on-the-server", shares::files_lie_on_the_server),
@@ -271,18 +219,13 @@ const SLOW: &[Story] = &[
             ("it-starts-without-the-server", shares::starts_without_the_server),
             ("it-goes-on-with-the-server", shares::goes_on_with_the_server),
         ],
-    },
-    Story {
-        name: "seed.simulate",
-        after: &[],
-        stacks: &["core"],
-        checks: &[("shows-the-final-page", simulate::shows_the_final_page)],
-    },
-    Story {
-        name: "media.seabios",
-        after: &[],
-        stacks: everything::MEDIA,
-        checks: &[
+    )
+    .with_stacks(&["core", "backup"])
+    .with_packages(file_server::PACKAGES),
+    Story::new("seed.simulate", &[("shows-the-final-page", simulate::shows_the_final_page)]),
+    Story::new(
+        "media.seabios",
+        &[
             ("comes-up-unattended", everything::media_on_seabios),
             ("every-step-is-good", install::every_step_is_good),
             ("every-service-is-well", everything::every_service_is_well),
@@ -293,12 +236,11 @@ const SLOW: &[Story] = &[
             ("every-service-is-well-after-it", everything::every_service_is_well),
             ("downloads-pass-the-vpn-after-it", everything::no_way_out_without_the_vpn),
         ],
-    },
-    Story {
-        name: "logs.promtail",
-        after: &[],
-        stacks: everything::LOGS,
-        checks: &[
+    )
+    .with_stacks(everything::MEDIA),
+    Story::new(
+        "logs.promtail",
+        &[
             ("comes-up-unattended", everything::logs_on_seabios),
             ("every-step-is-good", install::every_step_is_good),
             ("every-service-is-well", everything::every_service_is_well),
@@ -307,12 +249,11 @@ const SLOW: &[Story] = &[
             ("logs-are-found-by-their-labels", wired::logs_are_found),
             ("a-second-apply-changes-nothing", repeat::second_apply),
         ],
-    },
-    Story {
-        name: "everything.seabios",
-        after: &[],
-        stacks: everything::STACKS,
-        checks: &[
+    )
+    .with_stacks(everything::LOGS),
+    Story::new(
+        "everything.seabios",
+        &[
             ("comes-up-unattended", everything::on_seabios),
             ("every-step-is-good", install::every_step_is_good),
             ("every-service-is-well", everything::every_service_is_well),
@@ -340,7 +281,8 @@ const SLOW: &[Story] = &[
             ("every-service-is-well-after-it", everything::every_service_is_well),
             ("downloads-pass-the-vpn-after-it", everything::no_way_out_without_the_vpn),
         ],
-    },
+    )
+    .with_stacks(everything::STACKS),
 ];
 
 /// The stories of a run, with the slow ones if they are asked for.
