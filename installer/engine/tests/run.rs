@@ -2,15 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use engine::{Context, Journal, Listener, Silence};
 use host::{
-    Clock as _,
-    containers::{Container, Health},
+    containers::{Container, Containers as _, Health},
     fake::{self, FakeContainers, FakeHost},
 };
 use model::{
@@ -294,19 +290,6 @@ fn an_image_counts_once_it_is_flushed() {
     assert!(bench.fake.containers.done().is_empty());
 }
 
-/// How Compose is told to bring that stack up.
-const UP: [&str; 9] = [
-    "docker",
-    "compose",
-    "--project-name",
-    "core",
-    "--project-directory",
-    "/opt/stacks/core",
-    "--file",
-    "/opt/stacks/core/compose.yaml",
-    "up",
-];
-
 /// One stack with one service, as a plan.
 fn plan_of_one_service(bench: &Bench) -> Plan {
     let service = ServiceWish {
@@ -315,6 +298,7 @@ fn plan_of_one_service(bench: &Bench) -> Plan {
         lazy: false,
         configuration: Digest::of(""),
         end_of_life: None,
+        after: Vec::new(),
         network_of: None,
         setup: Vec::new(),
     };
@@ -355,99 +339,188 @@ fn a_service_that_stays_ill_is_acted_upon() {
     bench.fake.containers.set_project("core", vec![ill]);
     let report = bench.run(&plan);
     assert_eq!(report.exit, 4);
-    let ups = bench.fake.runner.commands();
-    assert!(ups.iter().any(|command| command.contains(" up ")), "{ups:?}");
-}
-
-#[test]
-fn compose_gets_a_second_go_when_a_late_service_recovers() {
-    let bench = Bench::new();
-    let plan = plan_of_one_service(&bench);
-    bench.fake.runner.fail_once(UP, 1, "traefik is unhealthy");
-    let ill = FakeContainers::with_health("traefik", Health::Unhealthy);
-    bench.fake.containers.set_project("core", vec![ill]);
-    let fake = bench.fake.clone();
-    bench.fake.containers.while_waiting(move || {
-        // Only when Compose has given up: before that, the look at what holds waits as well.
-        if fake.runner.commands().iter().any(|command| command.contains(" up ")) {
-            let healthy = FakeContainers::with_health("traefik", Health::Healthy);
-            fake.containers.set_project("core", vec![healthy]);
-        }
-    });
-    let report = bench.run(&plan);
-    assert_eq!(report.exit, 0, "{report:?}");
     let commands = bench.fake.runner.commands();
-    assert_eq!(commands.iter().filter(|command| command.contains(" up ")).count(), 2);
+    assert!(commands.iter().any(|command| command.contains(" create ")), "{commands:?}");
 }
 
-#[test]
-fn compose_fails_with_a_service_that_does_not_recover_or_has_ended() {
-    let ill = FakeContainers::with_health("traefik", Health::Unhealthy);
-    let ended = Container { running: false, exit: Some(1), health: None, ..ill.clone() };
-    for (container, said) in [(ill, "traefik is unhealthy: "), (ended, "traefik exited with 1: ")] {
-        let bench = Bench::new();
-        let plan = plan_of_one_service(&bench);
-        bench.fake.runner.fail(UP, 1, "a dependency failed to start");
-        bench.fake.containers.set_project("core", vec![container]);
-        let heard: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let ears = Arc::clone(&heard);
-        let mut sink = Listener(move |event: &Event| ears.lock().unwrap().push(event.clone()));
-        let report = engine::run(&plan, &bench.context(), &mut sink);
-        assert_eq!(report.exit, 4);
-        let text = serde_json::to_string(&report).unwrap();
-        assert!(text.contains(said) && text.contains("a dependency failed to start"), "{text}");
-        // Nobody waits for what has ended.
-        let events = serde_json::to_string(&*heard.lock().unwrap()).unwrap();
-        let waits = events.contains("traefik is unhealthy; it has 60 s to recover");
-        assert_eq!(waits, said.contains("unhealthy"), "{events}");
-        let commands = bench.fake.runner.commands();
-        assert_eq!(commands.iter().filter(|command| command.contains(" up ")).count(), 1);
+/// The same with a second service, which comes after the first.
+fn plan_of_two_services(bench: &Bench) -> Plan {
+    let mut plan = plan_of_one_service(bench);
+    let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
+    let second = ServiceWish {
+        name: "authelia".into(),
+        after: vec!["traefik".into()],
+        ..stack.services[0].clone()
+    };
+    stack.services.insert(0, second);
+    plan
+}
+
+/// As Compose makes it.
+fn made(name: &str) -> Container {
+    let health = Some(Health::Starting);
+    Container { running: false, exit: Some(0), started: 0, health, ..FakeContainers::running(name) }
+}
+
+fn causes(report: &Report) -> Vec<String> {
+    match &report.steps[0].outcome {
+        Outcome::Failed { causes, .. } => causes.clone(),
+        other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn compose_is_not_asked_for_ever_about_a_service_that_comes_and_goes() {
+fn a_service_is_started_once_those_before_it_are_well() {
     let bench = Bench::new();
-    let plan = plan_of_one_service(&bench);
-    bench.fake.runner.fail(UP, 1, "a dependency failed to start");
-    let (fake, mut healthy) = (bench.fake.clone(), false);
-    bench.fake.containers.gate(move |operation, _| {
-        if operation == "project" {
-            // Ill at one look and well at the next one, each some time later.
-            fake.clock.sleep(Duration::from_secs(20));
-            let health = if healthy { Health::Healthy } else { Health::Unhealthy };
-            fake.containers
-                .set_project("core", vec![FakeContainers::with_health("traefik", health)]);
-            healthy = !healthy;
+    let plan = plan_of_two_services(&bench);
+    bench.fake.containers.set_project("core", vec![made("authelia"), made("traefik")]);
+    let (fake, mut seen) = (bench.fake.clone(), Vec::new());
+    bench.fake.containers.while_waiting(move || {
+        seen.push(fake.containers.done());
+        // What runs becomes well, three looks later.
+        if seen.len() % 3 == 0 {
+            let mut containers = fake.containers.project("core").unwrap();
+            for container in containers.iter_mut().filter(|container| container.running) {
+                container.health = Some(Health::Healthy);
+            }
+            fake.containers.set_project("core", containers);
         }
-        None
+        let first = vec!["start id-of-traefik".to_owned()];
+        assert!(seen.len() > 3 || seen.iter().all(|done| *done == first), "{seen:?}");
     });
     let report = bench.run(&plan);
-    assert_eq!(report.exit, 4);
-    let commands = bench.fake.runner.commands();
-    let ups = commands.iter().filter(|command| command.contains(" up ")).count();
-    assert!((2..30).contains(&ups), "{ups}");
+    assert_eq!(report.exit, 0, "{report:?}");
+    assert_eq!(bench.fake.containers.done(), ["start id-of-traefik", "start id-of-authelia"]);
 }
 
 #[test]
-fn a_service_that_sleeps_is_not_blamed_for_one_that_is_late() {
+fn nothing_is_started_after_one_that_does_not_become_well() {
+    let bench = Bench::new();
+    let plan = plan_of_two_services(&bench);
+    bench.fake.containers.set_project("core", vec![made("authelia"), made("traefik")]);
+    bench.fake.containers.set_log("id-of-traefik", "no certificate\n");
+    let report = bench.run(&plan);
+    assert_eq!(
+        causes(&report)[1],
+        "traefik is not healthy yet: it is not healthy after 60 s; its last log lines:\n\
+         no certificate"
+    );
+    assert_eq!(bench.fake.containers.done(), ["start id-of-traefik"]);
+}
+
+#[test]
+fn a_service_that_recovers_in_its_time_is_waited_for() {
+    let bench = Bench::new();
+    let plan = plan_of_two_services(&bench);
+    bench.fake.containers.set_project("core", vec![made("authelia"), made("traefik")]);
+    let (fake, mut looks) = (bench.fake.clone(), 0);
+    bench.fake.containers.while_waiting(move || {
+        looks += 1;
+        let health = if looks < 4 { Health::Unhealthy } else { Health::Healthy };
+        let mut containers = fake.containers.project("core").unwrap();
+        for container in containers.iter_mut().filter(|container| container.running) {
+            container.health = Some(health);
+        }
+        fake.containers.set_project("core", containers);
+    });
+    let report = bench.run(&plan);
+    assert_eq!(report.exit, 0, "{report:?}");
+}
+
+#[test]
+fn what_ends_at_once_is_told_and_what_cannot_be_started_too() {
+    let bench = Bench::new();
+    let plan = plan_of_one_service(&bench);
+    let ended = Container { exit: Some(1), started: 1, ..made("traefik") };
+    bench.fake.containers.set_project("core", vec![ended.clone()]);
+    let fake = bench.fake.clone();
+    bench.fake.containers.while_waiting(move || {
+        fake.containers.set_project("core", vec![ended.clone()]);
+    });
+    assert_eq!(
+        causes(&bench.run(&plan))[1],
+        "traefik exited with 1: it does not run; it logged nothing"
+    );
+
+    let bench = Bench::new();
+    let plan = plan_of_one_service(&bench);
+    bench.fake.containers.set_project("core", vec![made("traefik")]);
+    bench.fake.containers.fail("start", "", "port is already allocated");
+    let report = bench.run(&plan);
+    assert_eq!(
+        causes(&report)[1..],
+        [
+            "traefik cannot be started",
+            "Docker: cannot start id-of-traefik: port is already allocated"
+        ]
+    );
+}
+
+#[test]
+fn one_that_did_not_stay_up_before_gets_a_second_chance_once() {
+    let bench = Bench::new();
+    let plan = plan_of_one_service(&bench);
+    let looping = Container { exit: Some(1), started: 1, restarts: 9, ..made("traefik") };
+    bench.fake.containers.set_project("core", vec![looping.clone()]);
+    let fake = bench.fake.clone();
+    bench.fake.containers.while_waiting(move || {
+        // The engine, which counts on, has stopped it again.
+        fake.containers.set_project("core", vec![looping.clone()]);
+    });
+    assert_eq!(
+        causes(&bench.run(&plan))[1],
+        "traefik exited with 1 after 9 restarts: it does not stay up; it logged nothing"
+    );
+    assert_eq!(bench.fake.containers.done(), ["start id-of-traefik"]);
+}
+
+#[test]
+fn no_more_are_started_at_a_time_than_there_are_processors() {
+    for (processors, first) in [(1, 2), (3, 3)] {
+        let bench = Bench::new();
+        let mut plan = plan_of_one_service(&bench);
+        let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
+        let names = ["a", "b", "c", "d", "e"];
+        let service = |name: &str| ServiceWish { name: name.into(), ..stack.services[0].clone() };
+        stack.services = names.map(service).into();
+        let all = names.map(made).into();
+        bench.fake.containers.set_project("core", all);
+        let text = "processor\t: 0\n".repeat(processors);
+        std::fs::create_dir_all(bench.folder.path().join("proc")).unwrap();
+        std::fs::write(bench.folder.path().join("proc/cpuinfo"), text).unwrap();
+        let (fake, started) = (bench.fake.clone(), Arc::new(Mutex::new(Vec::new())));
+        let counts = Arc::clone(&started);
+        bench.fake.containers.while_waiting(move || {
+            counts.lock().unwrap().push(fake.containers.done().len());
+            // One becomes well at each look.
+            let mut containers = fake.containers.project("core").unwrap();
+            let waits = |c: &&mut Container| c.running && c.health != Some(Health::Healthy);
+            if let Some(container) = containers.iter_mut().find(waits) {
+                container.health = Some(Health::Healthy);
+            }
+            fake.containers.set_project("core", containers);
+        });
+        let report = bench.run(&plan);
+        assert_eq!(report.exit, 0, "{report:?}");
+        let expected: Vec<usize> = (0..5).map(|look| (first + look).min(5)).collect();
+        assert_eq!(*started.lock().unwrap(), expected, "{processors} processors");
+    }
+}
+
+#[test]
+fn a_service_that_sleeps_is_not_started() {
     let bench = Bench::new();
     let mut plan = plan_of_one_service(&bench);
     let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
     let asleep = ServiceWish { name: "books".into(), lazy: true, ..stack.services[0].clone() };
     stack.services.insert(0, asleep);
     let ended = Container { running: false, exit: Some(143), ..FakeContainers::running("books") };
-    let both = move |health| vec![ended.clone(), FakeContainers::with_health("traefik", health)];
-    bench.fake.containers.set_project("core", both(Health::Unhealthy));
-    bench.fake.runner.fail_once(UP, 1, "dependency failed to start: traefik is unhealthy");
-    let fake = bench.fake.clone();
-    bench.fake.containers.while_waiting(move || {
-        if fake.runner.commands().iter().any(|command| command.contains(" up ")) {
-            fake.containers.set_project("core", both(Health::Healthy));
-        }
-    });
+    let well = FakeContainers::with_health("traefik", Health::Healthy);
+    bench.fake.containers.set_project("core", vec![ended, well]);
     let report = bench.run(&plan);
     assert_eq!(report.exit, 0, "{report:?}");
+    // That one may have read an older configuration.
+    assert_eq!(bench.fake.containers.done(), ["restart id-of-traefik"]);
 }
 
 #[test]
@@ -466,6 +539,7 @@ fn what_the_health_of_a_service_waits_for_is_done_before_it() {
         lazy: false,
         configuration: Digest::of(""),
         end_of_life: None,
+        after: Vec::new(),
         network_of: None,
         setup: vec![setup],
     };

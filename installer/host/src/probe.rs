@@ -12,20 +12,27 @@ use crate::{Command, Host, HostError, Result, crypt, disks, files};
 const SECURE_BOOT: &str =
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
+/// How many logical processors this machine has, at least one.
+///
+/// # Errors
+/// `/proc/cpuinfo` cannot be read.
+pub fn processors(host: &Host) -> Result<usize> {
+    let text = files::read_text_optional(host.path("/proc/cpuinfo"))?.unwrap_or_default();
+    Ok(text.lines().filter(|line| line.starts_with("processor")).count().max(1))
+}
+
 /// Gathers what this machine has. Which artefacts lie on it is for whoever knows the catalogue.
 ///
 /// # Errors
 /// `/proc` or `/sys` cannot be read, or `lsblk` or `ip` failed.
 pub fn facts(host: &Host) -> Result<Facts> {
     let run = |command: Command| host.runner.run(&command).map(|output| output.stdout);
-    let processors = files::read_text(host.path("/proc/cpuinfo"))?;
-    let processors = processors.lines().filter(|line| line.starts_with("processor")).count();
     Ok(Facts {
         architecture: run(Command::new("uname").arg("-m"))?.trim().to_owned(),
         firmware: firmware(host)?,
         product: product(host)?,
         memory: memory(&files::read_text(host.path("/proc/meminfo"))?)?,
-        processors: u32::try_from(processors).unwrap_or(1).max(1),
+        processors: u32::try_from(processors(host)?).unwrap_or(1),
         disks: disks::disks(host)?,
         interfaces: interfaces(host)?,
         render_device: host.path("/dev/dri").exists(),

@@ -174,6 +174,7 @@ mod tests {
             lazy,
             configuration: Digest::of(""),
             end_of_life: end_of_life.map(str::to_owned),
+            after: Vec::new(),
             network_of: None,
             setup: Vec::new(),
         };

@@ -1,21 +1,17 @@
 //! A Compose project is up and healthy.
 //!
-//! `docker compose` makes the containers; whether they are well is asked of the engine itself, by
-//! events, with a deadline for each service. Services that sleep until asked for are created and
-//! left alone.
+//! `docker compose` makes the containers; started, in their order, and waited for they are here, by
+//! the engine's events and with a deadline for each service. Compose itself gives up at the first
+//! health check that fails, which a busy machine only answers too late, and asks twice a second for
+//! each container. Services that sleep until asked for are made and left alone.
 
 mod hold;
 mod setup;
+mod start;
 pub(crate) mod unit;
-mod wait;
 mod wake;
 
-use std::{
-    collections::BTreeMap,
-    sync::mpsc::{RecvTimeoutError, channel},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use host::{
     Command,
@@ -30,10 +26,8 @@ use crate::{
     steps::{Doing, Holding},
 };
 
-/// Between two looks at the containers while Compose starts them.
-const LOOK: Duration = Duration::from_secs(2);
-/// Seconds that Compose may take besides the services' own deadlines.
-const COMPOSE: u64 = 300;
+/// Seconds that Compose may take to make or stop containers.
+const COMPOSE: u64 = 600;
 
 pub(crate) struct Doer<'a>(pub &'a StackWish);
 
@@ -45,7 +39,7 @@ impl Doing for Doer<'_> {
             return Ok(holding);
         }
         self.look_released(scene, &mut holding)?;
-        let containers = wait::settled(self.0, scene)?;
+        let containers = start::settled(self.0, scene)?;
         for service in &self.0.services {
             match containers.iter().find(|container| container.service == service.name) {
                 None => holding.lacks(format!("{} has no container", service.name)),
@@ -85,24 +79,12 @@ impl Doing for Doer<'_> {
         self.release(scene)?;
         self.rejoin(scene, progress)?;
         let before = self.ids(scene)?;
-        let mut told = wait::Told::default();
-        if self.0.services.iter().any(|service| service.lazy) {
-            progress.note("creating containers");
-            let create = ["create", "--pull", "never", "--remove-orphans"];
-            self.up(scene, self.compose().args(create), &mut told, progress)?;
-        }
-        let awake: Vec<&str> =
-            self.0.services.iter().filter(|s| !s.lazy).map(|s| &*s.name).collect();
-        if !awake.is_empty() {
-            progress.note("starting containers");
-            let up = ["up", "--detach", "--pull", "never", "--remove-orphans"];
-            let names: &[&str] = if awake.len() == self.0.services.len() { &[] } else { &awake };
-            self.up(scene, self.compose().args(up).args(names), &mut told, progress)?;
-        }
+        progress.note("creating containers");
+        self.make(["create", "--pull", "never", "--remove-orphans"], scene)?;
         self.settle_configuration(&before, scene, progress)?;
-        wait::until_healthy(self.0, scene, &mut told, progress)?;
+        start::all(self.0, scene, progress)?;
         setup::bring_about(self.0, scene, progress)?;
-        self.set_up_asleep(&mut told, scene, progress)
+        self.set_up_asleep(scene, progress)
     }
 }
 
@@ -117,78 +99,13 @@ impl Doer<'_> {
         ])
     }
 
-    /// Runs Compose, and again when it gave up on a service that became well after all: it does so
-    /// at the first failed health check, which a busy machine answers too late and the next one in
-    /// time. Its failure is told with the service that is at fault, if there is one.
-    fn up(
-        &self,
-        scene: &Scene<'_>,
-        command: Command,
-        told: &mut wait::Told,
-        progress: &mut Progress<'_>,
-    ) -> Result<()> {
-        // Compose itself waits for services that others depend on.
-        let seconds = COMPOSE + self.0.services.iter().map(|s| s.deadline).sum::<u64>();
-        let command = command.timeout(Duration::from_secs(seconds));
-        let end = scene.host().clock.epoch().saturating_add_unsigned(seconds);
-        loop {
-            let Err(failed) = self.compose_up(scene, &command, told, progress) else {
-                return Ok(());
-            };
-            let Some(bad) = self.at_fault(scene) else {
-                return Err(failed.hinted(format!(
-                    "`cd {} && docker compose up -d` shows the same at work",
-                    self.0.folder
-                )));
-            };
-            let recovered = bad.running
-                && scene.host().clock.epoch() < end
-                && wait::recovered(self.0, &bad, scene, progress)?;
-            if !recovered {
-                return Err(wait::told(&bad, &failed.to_string(), scene));
-            }
-        }
-    }
-
-    /// Runs Compose once, and tells meanwhile how many services are well.
-    fn compose_up(
-        &self,
-        scene: &Scene<'_>,
-        command: &Command,
-        told: &mut wait::Told,
-        progress: &mut Progress<'_>,
-    ) -> Result<()> {
-        let (sender, receiver) = channel();
-        thread::scope(|scope| {
-            scope.spawn(move || drop(sender.send(scene.run(command.clone()))));
-            loop {
-                match receiver.recv_timeout(LOOK) {
-                    Ok(outcome) => return outcome.map(drop),
-                    // Only news for whoever waits: what cannot be seen now is looked at later.
-                    Err(RecvTimeoutError::Timeout) => {
-                        if let Ok(containers) = scene.host().containers.project(&self.0.name) {
-                            told.tell(self.0, &containers, progress);
-                        }
-                    }
-                    Err(RecvTimeoutError::Disconnected) => {
-                        return Err(Trouble::new("Compose ended without a word", ""));
-                    }
-                }
-            }
+    /// Has Compose make containers.
+    fn make<'w>(&self, words: impl IntoIterator<Item = &'w str>, scene: &Scene<'_>) -> Result<()> {
+        let command = self.compose().args(words).timeout(Duration::from_secs(COMPOSE));
+        scene.run(command).map(drop).map_err(|failed| {
+            let folder = &self.0.folder;
+            failed.hinted(format!("`cd {folder} && docker compose up -d` shows the same at work"))
         })
-    }
-
-    /// The container that kept Compose from its end: rather one that has ended than one that is
-    /// only late, and never one that sleeps.
-    fn at_fault(&self, scene: &Scene<'_>) -> Option<Container> {
-        let mut containers = scene.host().containers.project(&self.0.name).ok()?;
-        containers.retain(|container| {
-            let service = self.0.services.iter().find(|s| s.name == container.service);
-            service.is_none_or(|service| Standing::of(service, container) != Standing::Good)
-        });
-        let ended = |c: &&Container| !c.running && c.exit.is_some_and(|status| status != 0);
-        let ill = |c: &&Container| c.health == Some(Health::Unhealthy);
-        containers.iter().find(ended).or_else(|| containers.iter().find(ill)).cloned()
     }
 
     /// Makes those containers anew that lost the network of the container that they use. Whether
@@ -203,8 +120,7 @@ impl Doer<'_> {
         progress.note(format!("giving {} its network again", astray.join(", ")));
         // A start would look for the old owner's id.
         let up = ["up", "--detach", "--pull", "never", "--no-deps", "--force-recreate"];
-        let told = &mut wait::Told::default();
-        self.up(scene, self.compose().args(up).args(astray), told, progress)?;
+        self.make(up.into_iter().chain(astray), scene)?;
         Ok(true)
     }
 

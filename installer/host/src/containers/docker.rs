@@ -17,8 +17,8 @@ use bollard::{
     query_parameters::{
         CreateImageOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
         ListContainersOptionsBuilder, ListNetworksOptions, LogsOptionsBuilder,
-        RemoveImageOptionsBuilder, RestartContainerOptionsBuilder, StatsOptionsBuilder,
-        TagImageOptionsBuilder,
+        RemoveImageOptionsBuilder, RestartContainerOptionsBuilder, StartContainerOptions,
+        StatsOptionsBuilder, TagImageOptionsBuilder,
     },
 };
 use futures_util::{StreamExt as _, future::BoxFuture};
@@ -321,6 +321,18 @@ impl Containers for Docker {
             },
         )?;
         Ok(found.and_then(|stats| in_use(&stats.memory_stats?)))
+    }
+
+    fn start(&self, container: &str) -> Result<()> {
+        let name = container.to_owned();
+        self.ask(
+            || format!("start {container}"),
+            |client| {
+                Box::pin(async move {
+                    client.start_container(&name, None::<StartContainerOptions>).await
+                })
+            },
+        )
     }
 
     fn restart(&self, container: &str) -> Result<()> {

@@ -81,6 +81,12 @@ pub trait Containers: Send + Sync {
     /// The engine does not answer.
     fn memory(&self, container: &str) -> Result<Option<u64>>;
 
+    /// Starts a container; one that runs is left alone.
+    ///
+    /// # Errors
+    /// The engine refused.
+    fn start(&self, container: &str) -> Result<()>;
+
     /// Restarts a container.
     ///
     /// # Errors

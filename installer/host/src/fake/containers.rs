@@ -101,7 +101,7 @@ impl FakeContainers {
         lock(&self.state).memory.insert(container.to_owned(), bytes);
     }
 
-    /// What was changed so far: `pull traefik:v3.7.11`, `create-network x`, `restart traefik`.
+    /// What was changed so far: `pull traefik:v3.7.11`, `create-network x`, `start traefik`.
     pub fn done(&self) -> Vec<String> {
         lock(&self.state).done.clone()
     }
@@ -229,6 +229,17 @@ impl Containers for FakeContainers {
     fn memory(&self, container: &str) -> Result<Option<u64>> {
         self.pass("memory", container)?;
         Ok(lock(&self.state).memory.get(container).copied())
+    }
+
+    fn start(&self, container: &str) -> Result<()> {
+        self.pass("start", container)?;
+        let mut state = lock(&self.state);
+        state.done.push(format!("start {container}"));
+        let found = state.projects.values_mut().flatten().find(|found| found.id == container);
+        if let Some(found) = found {
+            (found.running, found.exit) = (true, None);
+        }
+        Ok(())
     }
 
     fn restart(&self, container: &str) -> Result<()> {

@@ -406,6 +406,9 @@ pub struct ServiceWish {
     /// Since when its makers care for it no more, and what that means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_of_life: Option<String>,
+    /// Services of its stack that must be well before it is started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
     /// The service whose network it uses, if it has none of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_of: Option<String>,

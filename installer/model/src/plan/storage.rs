@@ -110,7 +110,9 @@ fn wish(
     };
     match &mount.source {
         MountSource::Nfs(what) => {
-            let options = "_netdev,nofail,soft,timeo=150,nosuid,nodev".to_owned();
+            // A server that is off is told at once and asked again at the next access; by itself
+            // mount.nfs would try for two minutes (nfs(5), `retry`) and hold up whoever asks.
+            let options = "_netdev,nofail,soft,timeo=150,retry=0,nosuid,nodev".to_owned();
             vec![network(what, "nfs", options, None)]
         }
         MountSource::Smb { share, user, password } => {

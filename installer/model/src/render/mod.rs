@@ -252,6 +252,7 @@ pub fn render(deployment: &Deployment<'_>) -> Result<Rendered, RenderError> {
                 lazy: deployment.is_lazy(service),
                 configuration,
                 end_of_life: service.wish.end_of_life.clone(),
+                after: comes_after(services, service),
                 network_of: service
                     .network_of()
                     .filter(|_| !deployment.is_detached(service))
@@ -276,6 +277,16 @@ pub fn render(deployment: &Deployment<'_>) -> Result<Rendered, RenderError> {
     }
     rendered.folders.dedup_by(|a, b| a.path == b.path);
     Ok(rendered)
+}
+
+/// Of what it waits for, that which is deployed with it.
+fn comes_after(services: &[&Service], service: &Service) -> Vec<String> {
+    let needs = service.depends_on().into_iter().chain(service.network_of().map(str::to_owned));
+    let mut needs: Vec<String> =
+        needs.filter(|name| services.iter().any(|other| other.name == *name)).collect();
+    needs.sort();
+    needs.dedup();
+    needs
 }
 
 fn folder(path: String, mode: u32, owner: (u32, u32)) -> FolderWish {

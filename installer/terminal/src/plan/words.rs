@@ -247,6 +247,7 @@ mod tests {
             lazy: false,
             configuration: Digest::of("c"),
             end_of_life: None,
+            after: Vec::new(),
             network_of: None,
             setup: Vec::new(),
         }

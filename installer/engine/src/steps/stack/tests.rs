@@ -23,6 +23,7 @@ fn service(lazy: bool) -> ServiceWish {
         lazy,
         configuration,
         end_of_life: None,
+        after: Vec::new(),
         network_of: None,
         setup: Vec::new(),
     }

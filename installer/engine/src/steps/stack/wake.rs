@@ -7,7 +7,7 @@ use model::plan::{ServiceWish, StackWish};
 use crate::{
     failure::Result,
     scene::{Progress, Scene},
-    steps::stack::{COMPOSE, Doer, setup, wait},
+    steps::stack::{COMPOSE, Doer, setup, start},
 };
 
 impl Doer<'_> {
@@ -15,14 +15,13 @@ impl Doer<'_> {
     /// again: whoever visits it first must not find it without its account.
     pub(super) fn set_up_asleep(
         &self,
-        told: &mut wait::Told,
         scene: &Scene<'_>,
         progress: &mut Progress<'_>,
     ) -> Result<()> {
         for service in setup::asleep_without(self.0, scene)? {
             progress.note(format!("waking {} to set it up", service.name));
             let asleep = self.asleep(scene)?;
-            let awake = self.wake(service, told, scene, progress);
+            let awake = self.wake(service, scene, progress);
             let done = awake.and_then(|()| setup::bring_about_in(self.0, service, scene, progress));
             // In any case, since nobody else would: Sablier stops only what it has started.
             let slept = self.put_to_sleep(&asleep, scene);
@@ -35,15 +34,21 @@ impl Doer<'_> {
     fn wake(
         &self,
         service: &ServiceWish,
-        told: &mut wait::Told,
         scene: &Scene<'_>,
         progress: &mut Progress<'_>,
     ) -> Result<()> {
-        let up = ["up", "--detach", "--pull", "never", "--no-recreate", &service.name];
-        self.up(scene, self.compose().args(up), told, progress)?;
-        let awake = ServiceWish { lazy: false, ..service.clone() };
-        let alone = StackWish { services: vec![awake], ..self.0.clone() };
-        wait::until_healthy(&alone, scene, told, progress)
+        let mut names = vec![&*service.name];
+        let mut awake: Vec<ServiceWish> = Vec::new();
+        while let Some(name) = names.pop() {
+            let found = self.0.services.iter().find(|service| service.name == name);
+            let Some(found) = found.filter(|_| !awake.iter().any(|known| known.name == name))
+            else {
+                continue;
+            };
+            names.extend(found.after.iter().map(String::as_str));
+            awake.push(ServiceWish { lazy: false, ..found.clone() });
+        }
+        start::all(&StackWish { services: awake, ..self.0.clone() }, scene, progress)
     }
 
     /// Services that sleep at the moment.

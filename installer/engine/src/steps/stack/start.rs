@@ -1,0 +1,187 @@
+//! Starts the services of a stack in their order, and waits until they are well.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use host::{containers::Container, probe};
+use model::{
+    plan::{ServiceWish, StackWish},
+    report::Unit,
+};
+
+use crate::{
+    failure::{Context as _, Result, Trouble},
+    scene::{Progress, Scene},
+    steps::stack::{Standing, describe, setup},
+};
+
+/// Log lines in an error.
+const LINES: usize = 15;
+/// Longest wait for an event before we look anyway: one may have come between two looks.
+const LOOK: u64 = 5;
+/// Seconds that a container may be down, though nobody restarts it, before it counts as failed.
+const DOWN: i64 = 10;
+
+/// So many services may start at a time on any box.
+const AT_LEAST: usize = 2;
+/// Seconds in which a service that runs may become well by itself: a busy machine answers a health
+/// check too late and the next one in time, which comes after two minutes and may take one.
+const PASSING: i64 = 200;
+
+/// What was told last, so that it is not told twice.
+#[derive(Default)]
+struct Told(Option<String>);
+
+impl Told {
+    /// Tells how many services are well and which are waited for, if that has changed.
+    fn tell(&mut self, stack: &StackWish, containers: &[Container], progress: &mut Progress<'_>) {
+        let names = stack.services.iter().map(|service| &*service.name);
+        let (good, waiting): (Vec<_>, Vec<_>) =
+            names.partition(|name| is_good(name, stack, containers));
+        let note = format!("waiting for {}", waiting.join(", "));
+        if !waiting.is_empty() && self.0.as_ref() != Some(&note) {
+            let done = good.len() as u64;
+            progress.tell(done, stack.services.len() as u64, Unit::Items, note.clone());
+            self.0 = Some(note);
+        }
+    }
+}
+
+/// The containers of a stack, looked at again while all run but some are not well. Only what does
+/// not pass by itself is a reason to act.
+pub(super) fn settled(stack: &StackWish, scene: &Scene<'_>) -> Result<Vec<Container>> {
+    let host = scene.host();
+    let begun = host.clock.epoch();
+    loop {
+        let containers = host.containers.project(&stack.name)?;
+        let standing = |service: &ServiceWish| {
+            let container = containers.iter().find(|c| c.service == service.name)?;
+            let standing = Standing::of(service, container);
+            (standing == Standing::Good || container.running).then_some(standing)
+        };
+        let all: Option<Vec<Standing>> = stack.services.iter().map(standing).collect();
+        let passing = all.is_some_and(|all| all.contains(&Standing::Coming));
+        if !passing || host.clock.epoch() - begun >= PASSING {
+            return Ok(containers);
+        }
+        host.containers.wait_for_event(Duration::from_secs(LOOK))?;
+    }
+}
+
+/// Starts each service once those that it comes after are well, and returns when all are healthy, or
+/// run if they declare no health check. No more become well at a time than the box has processors:
+/// all at once would keep each other from answering in time.
+pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
+    let host = scene.host();
+    let begun = host.clock.epoch();
+    let at_a_time = probe::processors(host)?.max(AT_LEAST);
+    let mut told = Told::default();
+    let mut awaited: BTreeMap<&str, Awaited> = BTreeMap::new();
+    loop {
+        let containers = host.containers.project(&stack.name)?;
+        let mut all_good = true;
+        let (mut coming, mut ready) = (0, Vec::new());
+        let mut patience = LOOK;
+        for service in &stack.services {
+            let container = containers.iter().find(|c| c.service == service.name);
+            let Some(container) = container else {
+                return Err(Trouble::new(
+                    format!("Compose made no container for {}", service.name),
+                    format!("look at `{}/compose.yaml`", stack.folder),
+                ));
+            };
+            let known = awaited.get_mut(&*service.name);
+            if Standing::of(service, container) == Standing::Good {
+                known.into_iter().for_each(|awaited| awaited.down_since = None);
+                continue;
+            }
+            all_good = false;
+            if container.running || known.is_some() {
+                let awaited = awaited.entry(&service.name).or_insert_with(|| Awaited::since(begun));
+                patience = patience.min(awaited.look(service, container, scene, progress)?);
+                coming += 1;
+            } else if service.after.iter().all(|other| is_good(other, stack, &containers)) {
+                ready.push((service, container));
+            }
+        }
+        if all_good {
+            return Ok(());
+        }
+        for (service, container) in ready.into_iter().take(at_a_time.saturating_sub(coming)) {
+            scene.host().containers.start(&container.id).because(
+                format!("{} cannot be started", service.name),
+                format!("`cd {} && docker compose up -d` shows the same at work", stack.folder),
+            )?;
+            awaited.insert(&service.name, Awaited::since(host.clock.epoch()));
+        }
+        told.tell(stack, &containers, progress);
+        host.containers.wait_for_event(Duration::from_secs(patience))?;
+    }
+}
+
+/// A service that was started, by us or before, and has not become well so far.
+struct Awaited {
+    /// Never from before we began to wait: a restart by the engine gives it no new time.
+    since: i64,
+    down_since: Option<i64>,
+    unprepared: Option<String>,
+}
+
+impl Awaited {
+    fn since(since: i64) -> Self {
+        Self { since, down_since: None, unprepared: None }
+    }
+
+    /// Seconds that it still has; how it failed, if it did.
+    fn look(
+        &mut self,
+        service: &ServiceWish,
+        container: &Container,
+        scene: &Scene<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<u64> {
+        let now = scene.host().clock.epoch();
+        if Standing::of(service, container) == Standing::Looping {
+            return Err(self::told(container, "it does not stay up", scene));
+        }
+        if container.running {
+            self.down_since = None;
+            self.unprepared = setup::prepare(service, scene, progress);
+        } else {
+            let since = *self.down_since.get_or_insert(now);
+            if container.restarts == 0 && now - since >= DOWN {
+                return Err(self::told(container, "it does not run", scene));
+            }
+        }
+        let over = u64::try_from(now - self.since).unwrap_or_default();
+        if over < service.deadline {
+            return Ok(service.deadline - over);
+        }
+        let mut text = format!("it is not healthy after {} s", service.deadline);
+        if let Some(why) = &self.unprepared {
+            text += &format!(" and {why}");
+        }
+        Err(self::told(container, &text, scene))
+    }
+}
+
+/// Is the stack's service of this name well, as it should be?
+fn is_good(name: &str, stack: &StackWish, containers: &[Container]) -> bool {
+    let service = stack.services.iter().find(|service| service.name == name);
+    let container = containers.iter().find(|container| container.service == name);
+    service
+        .zip(container)
+        .is_none_or(|(service, container)| Standing::of(service, container) == Standing::Good)
+}
+
+/// A container that failed, with the last lines of its log.
+fn told(container: &Container, why: &str, scene: &Scene<'_>) -> Trouble {
+    let logs = match scene.host().containers.logs(&container.id, LINES) {
+        Ok(logs) if logs.trim().is_empty() => "it logged nothing".to_owned(),
+        Ok(logs) => format!("its last log lines:\n{}", logs.trim_end()),
+        Err(error) => format!("its log cannot be read ({error})"),
+    };
+    Trouble::new(
+        format!("{} {}: {why}; {logs}", container.service, describe(container)),
+        format!("`docker logs {}` shows all of it", container.name),
+    )
+}
