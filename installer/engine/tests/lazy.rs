@@ -153,6 +153,34 @@ fn it_is_woken_set_up_and_put_to_sleep_and_the_second_run_leaves_it_asleep() {
 }
 
 #[test]
+fn what_it_comes_after_is_woken_before_it_and_sleeps_again_with_it() {
+    let bench = Bench::new();
+    let mut plan = plan("an account");
+    let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
+    let shelf =
+        ServiceWish { name: "shelf".into(), setup: Vec::new(), ..stack.services[0].clone() };
+    stack.services[0].after = vec!["shelf".into()];
+    stack.services.push(shelf);
+    let containers = Arc::clone(&bench.fake.containers);
+    let asleep = ["books", "shelf"].map(|name| Container {
+        running: false,
+        exit: Some(0),
+        ..FakeContainers::with_health(name, Health::Unhealthy)
+    });
+    containers.set_project("reading", asleep.to_vec());
+    bench.fake.containers.while_waiting(move || {
+        let mut all = containers.project("reading").unwrap();
+        for container in all.iter_mut().filter(|container| container.running) {
+            container.health = Some(Health::Healthy);
+        }
+        containers.set_project("reading", all);
+    });
+    bench.run(&plan);
+    assert_eq!(bench.fake.containers.done(), ["start id-of-shelf", "start id-of-books"]);
+    assert_eq!(bench.did().last().unwrap(), "compose stop books shelf");
+}
+
+#[test]
 fn another_setup_wakes_it_again() {
     let bench = Bench::new();
     bench.run(&plan("an account"));
