@@ -475,8 +475,8 @@ fn one_that_did_not_stay_up_before_gets_a_second_chance_once() {
 }
 
 #[test]
-fn no_more_are_started_at_a_time_than_there_are_processors() {
-    for (processors, first) in [(1, 2), (3, 3)] {
+fn only_one_more_is_started_at_a_time_than_there_are_processors() {
+    for (processors, first) in [(1, 2), (2, 3)] {
         let bench = Bench::new();
         let mut plan = plan_of_one_service(&bench);
         let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };

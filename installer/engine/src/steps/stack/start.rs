@@ -20,9 +20,6 @@ const LINES: usize = 15;
 const LOOK: u64 = 5;
 /// Seconds that a container may be down, though nobody restarts it, before it counts as failed.
 const DOWN: i64 = 10;
-
-/// So many services may start at a time on any box.
-const AT_LEAST: usize = 2;
 /// Seconds in which a service that runs may become well by itself: a busy machine answers a health
 /// check too late and the next one in time, which comes after two minutes and may take one.
 const PASSING: i64 = 200;
@@ -68,12 +65,12 @@ pub(super) fn settled(stack: &StackWish, scene: &Scene<'_>) -> Result<Vec<Contai
 }
 
 /// Starts each service once those that it comes after are well, and returns when all are healthy, or
-/// run if they declare no health check. No more become well at a time than the box has processors:
-/// all at once would keep each other from answering in time.
+/// run if they declare no health check. Only one more becomes well at a time than the box has
+/// processors: all at once would keep each other from answering in time.
 pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
     let host = scene.host();
     let begun = host.clock.epoch();
-    let at_a_time = probe::processors(host)?.max(AT_LEAST);
+    let at_a_time = probe::processors(host)? + 1;
     let mut told = Told::default();
     let mut awaited: BTreeMap<&str, Awaited> = BTreeMap::new();
     loop {
