@@ -306,7 +306,7 @@ fn without_its_disk_the_stack_is_held_and_all_others_run() {
     let started = engine::start_stack(&plan(), &bench.context(), "media", &mut Silence);
     assert_eq!(started.unwrap(), None);
     assert!(bench.path(MARK).exists());
-    assert_eq!(bench.fake.containers.done().last().unwrap(), "start id-of-sonarr");
+    assert_eq!(bench.fake.containers.done().last().unwrap(), "start sonarr");
     let report = bench.verify();
     assert!(outcomes(&report).iter().all(|o| **o == Outcome::AlreadySo), "{report:#?}");
     assert!(engine::held(&plan(), &bench.context()).unwrap().is_empty());
@@ -403,7 +403,7 @@ fn after_a_failed_copy_all_is_as_before() {
     assert!(causes[2].contains("exited with 23"), "{causes:#?}");
     let did = bench.did();
     assert!(did.last().unwrap().contains(" create "), "{did:#?}");
-    assert_eq!(bench.fake.containers.done().last().unwrap(), "start id-of-sonarr");
+    assert_eq!(bench.fake.containers.done().last().unwrap(), "start sonarr");
     assert!(bench.path(MARK).exists());
     let report = bench.verify();
     assert!(outcomes(&report).iter().all(|o| **o == Outcome::AlreadySo), "{report:#?}");

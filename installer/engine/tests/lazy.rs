@@ -41,10 +41,10 @@ impl Bench {
         bench.compose("stop", false);
         // What runs becomes healthy.
         let containers = Arc::clone(&bench.fake.containers);
-        bench.fake.containers.while_waiting(move || {
-            let running = containers.project("reading").unwrap()[0].running;
-            set(&containers, running);
-        });
+        bench
+            .fake
+            .containers
+            .while_waiting(move || containers.set_health("reading", Health::Healthy));
         bench.fake.runner.answer([compose().as_slice(), &["config"]].concat(), "books h\n");
         bench.fake.runner.answer(["docker", "inspect"], "books h image i\n");
         bench
@@ -161,22 +161,14 @@ fn what_it_comes_after_is_woken_before_it_and_sleeps_again_with_it() {
         ServiceWish { name: "shelf".into(), setup: Vec::new(), ..stack.services[0].clone() };
     stack.services[0].after = vec!["shelf".into()];
     stack.services.push(shelf);
-    let containers = Arc::clone(&bench.fake.containers);
     let asleep = ["books", "shelf"].map(|name| Container {
         running: false,
         exit: Some(0),
         ..FakeContainers::with_health(name, Health::Unhealthy)
     });
-    containers.set_project("reading", asleep.to_vec());
-    bench.fake.containers.while_waiting(move || {
-        let mut all = containers.project("reading").unwrap();
-        for container in all.iter_mut().filter(|container| container.running) {
-            container.health = Some(Health::Healthy);
-        }
-        containers.set_project("reading", all);
-    });
+    bench.fake.containers.set_project("reading", asleep.to_vec());
     bench.run(&plan);
-    assert_eq!(bench.fake.containers.done(), ["start id-of-shelf", "start id-of-books"]);
+    assert_eq!(bench.fake.containers.done(), ["start shelf", "start books"]);
     assert_eq!(bench.did().last().unwrap(), "compose stop books shelf");
 }
 
@@ -185,10 +177,7 @@ fn another_setup_wakes_it_again() {
     let bench = Bench::new();
     bench.run(&plan("an account"));
     assert_eq!(bench.run(&plan("two accounts")).verdict, Verdict::Installed);
-    assert_eq!(
-        bench.did(),
-        ["compose create --pull never --remove-orphans", "compose stop books",]
-    );
+    assert_eq!(bench.did(), ["compose create --pull never --remove-orphans", "compose stop books"]);
 }
 
 #[test]

@@ -379,18 +379,14 @@ fn a_service_is_started_once_those_before_it_are_well() {
         seen.push(fake.containers.done());
         // What runs becomes well, three looks later.
         if seen.len() % 3 == 0 {
-            let mut containers = fake.containers.project("core").unwrap();
-            for container in containers.iter_mut().filter(|container| container.running) {
-                container.health = Some(Health::Healthy);
-            }
-            fake.containers.set_project("core", containers);
+            fake.containers.set_health("core", Health::Healthy);
         }
-        let first = vec!["start id-of-traefik".to_owned()];
+        let first = vec!["start traefik".to_owned()];
         assert!(seen.len() > 3 || seen.iter().all(|done| *done == first), "{seen:?}");
     });
     let report = bench.run(&plan);
     assert_eq!(report.exit, 0, "{report:?}");
-    assert_eq!(bench.fake.containers.done(), ["start id-of-traefik", "start id-of-authelia"]);
+    assert_eq!(bench.fake.containers.done(), ["start traefik", "start authelia"]);
 }
 
 #[test]
@@ -405,7 +401,7 @@ fn nothing_is_started_after_one_that_does_not_become_well() {
         "traefik is not healthy yet: it is not healthy after 60 s; its last log lines:\n\
          no certificate"
     );
-    assert_eq!(bench.fake.containers.done(), ["start id-of-traefik"]);
+    assert_eq!(bench.fake.containers.done(), ["start traefik"]);
 }
 
 #[test]
@@ -417,11 +413,7 @@ fn a_service_that_recovers_in_its_time_is_waited_for() {
     bench.fake.containers.while_waiting(move || {
         looks += 1;
         let health = if looks < 4 { Health::Unhealthy } else { Health::Healthy };
-        let mut containers = fake.containers.project("core").unwrap();
-        for container in containers.iter_mut().filter(|container| container.running) {
-            container.health = Some(health);
-        }
-        fake.containers.set_project("core", containers);
+        fake.containers.set_health("core", health);
     });
     let report = bench.run(&plan);
     assert_eq!(report.exit, 0, "{report:?}");
@@ -449,10 +441,71 @@ fn what_ends_at_once_is_told_and_what_cannot_be_started_too() {
     let report = bench.run(&plan);
     assert_eq!(
         causes(&report)[1..],
-        [
-            "traefik cannot be started",
-            "Docker: cannot start id-of-traefik: port is already allocated"
-        ]
+        ["traefik cannot be started", "Docker: cannot start traefik: port is already allocated"]
+    );
+}
+
+/// Five services that know nothing of each other, and were just made.
+fn five_services(bench: &Bench) -> Plan {
+    let mut plan = plan_of_one_service(bench);
+    let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
+    let names = ["a", "b", "c", "d", "e"];
+    let service = |name: &str| ServiceWish { name: name.into(), ..stack.services[0].clone() };
+    stack.services = names.map(service).into();
+    bench.fake.containers.set_project("core", names.map(made).into());
+    plan
+}
+
+#[test]
+fn what_fails_keeps_no_other_from_its_start() {
+    for message in ["it ends at once", "no such device"] {
+        let bench = Bench::new();
+        let plan = five_services(&bench);
+        let cannot = message == "no such device";
+        if cannot {
+            bench.fake.containers.fail("start", "a", message);
+        }
+        let fake = bench.fake.clone();
+        bench.fake.containers.while_waiting(move || {
+            let mut containers = fake.containers.project("core").unwrap();
+            if containers[0].running {
+                containers[0] = Container { exit: Some(1), started: 1, ..made("a") };
+            }
+            fake.containers.set_project("core", containers);
+            fake.containers.set_health("core", Health::Healthy);
+        });
+        let report = bench.run(&plan);
+        assert_eq!(report.exit, 4);
+        let said =
+            if cannot { "a cannot be started" } else { "a exited with 1: it does not run; " };
+        assert!(causes(&report)[1].starts_with(said), "{report:?}");
+        let containers = bench.fake.containers.project("core").unwrap();
+        let running: Vec<&str> =
+            containers.iter().filter(|c| c.running).map(|c| &*c.name).collect();
+        assert_eq!(running, ["b", "c", "d", "e"]);
+    }
+}
+
+#[test]
+fn one_that_comes_and_goes_has_no_more_time_than_one_that_never_came() {
+    let bench = Bench::new();
+    let mut plan = plan_of_two_services(&bench);
+    let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
+    // It never becomes well, and would have others waited for without an end.
+    stack.services[0].deadline = 300;
+    bench.fake.containers.set_project("core", vec![made("authelia"), made("traefik")]);
+    let (fake, mut looks) = (bench.fake.clone(), 0);
+    bench.fake.containers.while_waiting(move || {
+        looks += 1;
+        let health = if looks % 2 == 0 { Health::Unhealthy } else { Health::Healthy };
+        let mut containers = fake.containers.project("core").unwrap();
+        containers[1].health = Some(health);
+        fake.containers.set_project("core", containers);
+    });
+    let report = bench.run(&plan);
+    assert_eq!(
+        causes(&report)[1],
+        "traefik is unhealthy: it is not healthy after 60 s; it logged nothing"
     );
 }
 
@@ -471,20 +524,14 @@ fn one_that_did_not_stay_up_before_gets_a_second_chance_once() {
         causes(&bench.run(&plan))[1],
         "traefik exited with 1 after 9 restarts: it does not stay up; it logged nothing"
     );
-    assert_eq!(bench.fake.containers.done(), ["start id-of-traefik"]);
+    assert_eq!(bench.fake.containers.done(), ["start traefik"]);
 }
 
 #[test]
 fn only_one_more_is_started_at_a_time_than_there_are_processors() {
     for (processors, first) in [(1, 2), (2, 3)] {
         let bench = Bench::new();
-        let mut plan = plan_of_one_service(&bench);
-        let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
-        let names = ["a", "b", "c", "d", "e"];
-        let service = |name: &str| ServiceWish { name: name.into(), ..stack.services[0].clone() };
-        stack.services = names.map(service).into();
-        let all = names.map(made).into();
-        bench.fake.containers.set_project("core", all);
+        let plan = five_services(&bench);
         let text = "processor\t: 0\n".repeat(processors);
         std::fs::create_dir_all(bench.folder.path().join("proc")).unwrap();
         std::fs::write(bench.folder.path().join("proc/cpuinfo"), text).unwrap();
@@ -520,7 +567,7 @@ fn a_service_that_sleeps_is_not_started() {
     let report = bench.run(&plan);
     assert_eq!(report.exit, 0, "{report:?}");
     // That one may have read an older configuration.
-    assert_eq!(bench.fake.containers.done(), ["restart id-of-traefik"]);
+    assert_eq!(bench.fake.containers.done(), ["restart traefik"]);
 }
 
 #[test]

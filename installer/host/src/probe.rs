@@ -12,15 +12,6 @@ use crate::{Command, Host, HostError, Result, crypt, disks, files};
 const SECURE_BOOT: &str =
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
-/// How many logical processors this machine has, at least one.
-///
-/// # Errors
-/// `/proc/cpuinfo` cannot be read.
-pub fn processors(host: &Host) -> Result<usize> {
-    let text = files::read_text_optional(host.path("/proc/cpuinfo"))?.unwrap_or_default();
-    Ok(text.lines().filter(|line| line.starts_with("processor")).count().max(1))
-}
-
 /// Gathers what this machine has. Which artefacts lie on it is for whoever knows the catalogue.
 ///
 /// # Errors
@@ -43,6 +34,15 @@ pub fn facts(host: &Host) -> Result<Facts> {
         own_artefacts: Vec::new(),
         known: std::collections::BTreeMap::new(),
     })
+}
+
+/// How many logical processors this machine has, at least one.
+///
+/// # Errors
+/// `/proc/cpuinfo` cannot be read.
+pub fn processors(host: &Host) -> Result<usize> {
+    let text = files::read_text(host.path("/proc/cpuinfo"))?;
+    Ok(text.lines().filter(|line| line.starts_with("processor")).count().max(1))
 }
 
 /// Interfaces that containers bring: their addresses are nobody's way to the box.

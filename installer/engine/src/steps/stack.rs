@@ -1,9 +1,9 @@
 //! A Compose project is up and healthy.
 //!
-//! `docker compose` makes the containers; started, in their order, and waited for they are here, by
-//! the engine's events and with a deadline for each service. Compose itself gives up at the first
-//! health check that fails, which a busy machine only answers too late, and asks twice a second for
-//! each container. Services that sleep until asked for are made and left alone.
+//! `docker compose` only makes the containers. Here they are started in their order and waited for,
+//! by the engine's events and with a deadline for each service: Compose would give up at the first
+//! health check that a busy machine answers too late, and ask twice a second for each container.
+//! Services that sleep until asked for are made and left alone.
 
 mod hold;
 mod setup;
@@ -150,7 +150,7 @@ impl Doer<'_> {
             let Some(container) = container else { continue };
             if container.running && before.get(&service.name) == Some(&container.id) {
                 progress.note(format!("restarting {}", service.name));
-                scene.host().containers.restart(&container.id)?;
+                scene.host().containers.restart(&container.name)?;
             }
             applied
                 .stacks

@@ -91,6 +91,15 @@ impl FakeContainers {
         lock(&self.state).projects.insert(project.to_owned(), containers);
     }
 
+    /// What runs of the project has this health now.
+    pub fn set_health(&self, project: &str, health: Health) {
+        let mut state = lock(&self.state);
+        let containers = state.projects.get_mut(project).into_iter().flatten();
+        for container in containers.filter(|container| container.running) {
+            container.health = Some(health);
+        }
+    }
+
     /// The container has this log.
     pub fn set_log(&self, container: &str, log: &str) {
         lock(&self.state).logs.insert(container.to_owned(), log.to_owned());
@@ -235,7 +244,7 @@ impl Containers for FakeContainers {
         self.pass("start", container)?;
         let mut state = lock(&self.state);
         state.done.push(format!("start {container}"));
-        let found = state.projects.values_mut().flatten().find(|found| found.id == container);
+        let found = state.projects.values_mut().flatten().find(|found| found.name == container);
         if let Some(found) = found {
             (found.running, found.exit) = (true, None);
         }

@@ -66,49 +66,61 @@ pub(super) fn settled(stack: &StackWish, scene: &Scene<'_>) -> Result<Vec<Contai
 
 /// Starts each service once those that it comes after are well, and returns when all are healthy, or
 /// run if they declare no health check. Only one more becomes well at a time than the box has
-/// processors: all at once would keep each other from answering in time.
+/// processors: all at once would keep each other from answering in time. What fails keeps only
+/// those from their start that come after it; the first failure is told when the others are well.
 pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
     let host = scene.host();
     let begun = host.clock.epoch();
-    let at_a_time = probe::processors(host)? + 1;
+    // A box that does not tell how many it has is treated as the smallest.
+    let at_a_time = probe::processors(host).unwrap_or(1) + 1;
     let mut told = Told::default();
     let mut awaited: BTreeMap<&str, Awaited> = BTreeMap::new();
+    let mut failed: Vec<(&str, Trouble)> = Vec::new();
     loop {
         let containers = host.containers.project(&stack.name)?;
-        let mut all_good = true;
         let (mut coming, mut ready) = (0, Vec::new());
         let mut patience = LOOK;
         for service in &stack.services {
-            let container = containers.iter().find(|c| c.service == service.name);
+            let name = &*service.name;
+            let container = containers.iter().find(|c| c.service == name);
             let Some(container) = container else {
                 return Err(Trouble::new(
-                    format!("Compose made no container for {}", service.name),
+                    format!("Compose made no container for {name}"),
                     format!("look at `{}/compose.yaml`", stack.folder),
                 ));
             };
-            let known = awaited.get_mut(&*service.name);
-            if Standing::of(service, container) == Standing::Good {
-                known.into_iter().for_each(|awaited| awaited.down_since = None);
+            if failed.iter().any(|(other, _)| *other == name) {
                 continue;
             }
-            all_good = false;
-            if container.running || known.is_some() {
-                let awaited = awaited.entry(&service.name).or_insert_with(|| Awaited::since(begun));
-                patience = patience.min(awaited.look(service, container, scene, progress)?);
-                coming += 1;
+            if Standing::of(service, container) == Standing::Good {
+                if let Some(awaited) = awaited.get_mut(name) {
+                    awaited.down_since = None;
+                }
+            } else if container.running || awaited.contains_key(name) {
+                let awaited = awaited.entry(name).or_insert_with(|| Awaited::since(begun));
+                match awaited.look(service, container, scene, progress) {
+                    Ok(left) => {
+                        patience = patience.min(left);
+                        coming += 1;
+                    }
+                    Err(trouble) => failed.push((name, trouble)),
+                }
             } else if service.after.iter().all(|other| is_good(other, stack, &containers)) {
-                ready.push((service, container));
+                ready.push((name, container));
             }
         }
-        if all_good {
-            return Ok(());
+        if coming == 0 && ready.is_empty() {
+            return failed.into_iter().next().map_or(Ok(()), |(_, trouble)| Err(trouble));
         }
-        for (service, container) in ready.into_iter().take(at_a_time.saturating_sub(coming)) {
-            scene.host().containers.start(&container.id).because(
-                format!("{} cannot be started", service.name),
+        for (name, container) in ready.into_iter().take(at_a_time.saturating_sub(coming)) {
+            let started = host.containers.start(&container.name).because(
+                format!("{name} cannot be started"),
                 format!("`cd {} && docker compose up -d` shows the same at work", stack.folder),
-            )?;
-            awaited.insert(&service.name, Awaited::since(host.clock.epoch()));
+            );
+            match started {
+                Ok(()) => drop(awaited.insert(name, Awaited::since(host.clock.epoch()))),
+                Err(trouble) => failed.push((name, trouble)),
+            }
         }
         told.tell(stack, &containers, progress);
         host.containers.wait_for_event(Duration::from_secs(patience))?;
@@ -161,7 +173,7 @@ impl Awaited {
     }
 }
 
-/// Is the stack's service of this name well, as it should be?
+/// Is the stack's service of this name well? One that the stack does not have keeps nobody waiting.
 fn is_good(name: &str, stack: &StackWish, containers: &[Container]) -> bool {
     let service = stack.services.iter().find(|service| service.name == name);
     let container = containers.iter().find(|container| container.service == name);
