@@ -35,9 +35,7 @@ impl Stack {
         names.extend(own.map(|part| part.name.clone()));
         loop {
             let stuck = self.services.iter().find(|other| {
-                let needs =
-                    other.depends_on().into_iter().chain(other.network_of().map(str::to_owned));
-                !names.contains(&other.name) && needs.into_iter().any(|need| names.contains(&need))
+                !names.contains(&other.name) && other.needs().any(|need| names.contains(&need))
             });
             let Some(stuck) = stuck else { return names };
             names.push(stuck.name.clone());

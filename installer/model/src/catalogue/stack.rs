@@ -93,6 +93,11 @@ impl Service {
         mode.strip_prefix("service:").or_else(|| mode.strip_prefix("container:"))
     }
 
+    /// Services without which it does not start: [`Self::depends_on`] and [`Self::network_of`].
+    pub fn needs(&self) -> impl Iterator<Item = String> {
+        self.depends_on().into_iter().chain(self.network_of().map(str::to_owned))
+    }
+
     /// Names of the secret files that it reads.
     pub fn secrets(&self) -> Vec<String> {
         let Some(Value::Sequence(list)) = self.compose.get("secrets") else {

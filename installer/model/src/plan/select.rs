@@ -161,8 +161,7 @@ fn services<'a>(
         left_out.push(kept.remove(gone).name.clone());
     }
     for service in &kept {
-        let needs = service.depends_on().into_iter().chain(service.network_of().map(str::to_owned));
-        for need in needs {
+        for need in service.needs() {
             let name = &service.name;
             if let Some(other) = stand_in::in_place_of(seed, catalogue, &need) {
                 let other = &other.name;

@@ -281,9 +281,8 @@ pub fn render(deployment: &Deployment<'_>) -> Result<Rendered, RenderError> {
 
 /// Of what it waits for, that which is deployed with it.
 fn comes_after(services: &[&Service], service: &Service) -> Vec<String> {
-    let needs = service.depends_on().into_iter().chain(service.network_of().map(str::to_owned));
-    let mut needs: Vec<String> =
-        needs.filter(|name| services.iter().any(|other| other.name == *name)).collect();
+    let deployed = |name: &String| services.iter().any(|other| other.name == *name);
+    let mut needs: Vec<String> = service.needs().filter(deployed).collect();
     needs.sort();
     needs.dedup();
     needs

@@ -100,7 +100,7 @@ fn instead_of(scope: &Scope<'_>, out: &mut Findings<'_>) {
 
 /// Whether a service never runs without another one.
 fn needs(service: &Service, name: &str) -> bool {
-    service.depends_on().iter().any(|need| need == name) || service.network_of() == Some(name)
+    service.needs().any(|need| need == name)
 }
 
 fn end_of_life(scope: &Scope<'_>, out: &mut Findings<'_>) {
