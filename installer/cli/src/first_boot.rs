@@ -1,7 +1,7 @@
 //! First boot: what the unit `homelab-install.service` runs.
 //!
 //! ```text
-//! journal complete? --yes--> look whether everything holds, show the addresses, end
+//! journal complete? --yes--> start the stacks, look whether all holds, show the addresses, end
 //!       | no                 (of a copy onto another disk: forget the seed, start from there)
 //! rescue? --yes--> show what failed, wait for a person
 //!       |
@@ -81,6 +81,8 @@ pub trait Machine: Places {
     fn built(&self) -> Option<i64>;
     /// Carries out a plan.
     fn run(&self, plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Report;
+    /// Brings up the stacks that had no turn since the start of the box.
+    fn start_stacks(&self, plan: &Plan, context: &Context);
     /// Looks whether a plan holds.
     fn verify(&self, plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Report;
     /// Puts a report where people find it.
@@ -130,6 +132,7 @@ pub fn install(machine: &dyn Machine, talk: &mut Talk, version: &str) -> u8 {
 impl FirstBoot<'_> {
     fn run(&mut self) -> u8 {
         if let Some(journal) = self.complete() {
+            self.start_stacks(&journal.plan);
             return self.end(&journal);
         }
         if self.machine.kernel_line().rescue {
@@ -175,6 +178,20 @@ impl FirstBoot<'_> {
         match journal.plan.install() {
             Some(install) => self.moved(install, false),
             None => self.look(journal),
+        }
+    }
+
+    /// The box was started: its stacks come up in their order.
+    fn start_stacks(&mut self, plan: &Plan) {
+        // It may be the plan of a copy that was made of this system, and have none.
+        if plan.install().is_some() {
+            return;
+        }
+        let mut context = self.context();
+        context.patience = PATIENCE;
+        // Whoever has the lock starts those before its own too; the look tells what is not there.
+        if let Ok(_lock) = self.lock() {
+            self.machine.start_stacks(plan, &context);
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Context, Medium, Sink};
+use engine::{Context, Medium, Silence, Sink};
 use host::{
     BootDisk, Command, Host, boot_loader, disks, files, probe,
     volume::{self, Use},
@@ -155,6 +155,10 @@ impl Machine for System {
 
     fn run(&self, plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Report {
         engine::run(plan, context, sink)
+    }
+
+    fn start_stacks(&self, plan: &Plan, context: &Context) {
+        engine::start_stacks(plan, context, &mut Silence);
     }
 
     fn verify(&self, plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Report {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::{Context, Journal};
 use host::Host;
-use model::render::volume_mark;
+use model::render::stack_mark;
 
 use crate::{
     command_line::{VERSION, say},
@@ -47,7 +47,7 @@ pub fn start(host: &Host, name: &str) -> Result<u8, Failure> {
 
 /// The lock; none: whoever has it is at this very stack, has found its volumes and does the rest.
 fn lock_or_leave(host: &Host, name: &str) -> Result<Option<lock::Lock>, Failure> {
-    let mark = host.path(volume_mark(name));
+    let mark = host.path(stack_mark(name));
     loop {
         match lock::take(host, "stack start") {
             Ok(lock) => return Ok(Some(lock)),
@@ -67,9 +67,9 @@ mod tests {
     fn who_is_at_work_and_has_found_the_volume_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let host = host_in(folder.path());
-        std::fs::create_dir_all(host.path("/run/homelab/volumes")).unwrap();
+        std::fs::create_dir_all(host.path("/run/homelab/stacks")).unwrap();
         let held = lock::take(&host, "apply").unwrap();
-        std::fs::write(host.path("/run/homelab/volumes/media"), "").unwrap();
+        std::fs::write(host.path("/run/homelab/stacks/media"), "").unwrap();
         assert!(lock_or_leave(&host, "media").unwrap_or_default().is_none());
         drop(held);
         assert!(lock_or_leave(&host, "media").unwrap_or_default().is_some());

@@ -1,6 +1,6 @@
 //! What is done to single stacks of a plan, outside of a run.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use model::plan::{Action, Plan, StackWish, Step};
 
@@ -11,8 +11,24 @@ use crate::{
     steps::{Doing as _, stack},
 };
 
-/// Carries out nothing but the step of one stack, if it does not hold: its volume is back. Why it
-/// is held, if it still is.
+/// Between two questions to a container engine that does not run yet.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Brings up, in order, the stacks that had no turn since the start of the box. What one of them lacks
+/// keeps no other from its turn; a look at the plan tells it. The engine may take its
+/// [`Context::patience`] to come up itself.
+pub fn start_stacks(plan: &Plan, context: &Context, sink: &mut dyn Sink) {
+    let host = &context.host;
+    let end = host.clock.epoch().saturating_add_unsigned(context.patience.as_secs());
+    while host.containers.version().is_err() && host.clock.epoch() < end {
+        host.clock.sleep(LOOK);
+    }
+    let scene = Scene::new(context, plan);
+    stacks(plan).for_each(|(step, stack)| take_turn(step, stack, &scene, sink));
+}
+
+/// Brings up one stack: its volume is back. Those before it that had no turn since the start of the
+/// box come first. Why it is held, if it still is.
 ///
 /// # Errors
 /// The plan has no such stack, or it cannot be brought up.
@@ -28,14 +44,33 @@ pub fn start_stack(
         let hint = "`homelab status` shows those that are";
         Failure::Machine(Trouble::new(format!("no stack `{name}` is deployed"), hint))
     })?;
+    let before = stacks(plan).take_while(|(_, stack)| stack.name != name);
+    before.for_each(|(step, stack)| take_turn(step, stack, &scene, sink));
+    start(step, stack, &scene, sink)
+}
+
+fn take_turn(step: &Step, stack: &StackWish, scene: &Scene<'_>, sink: &mut dyn Sink) {
+    if !stack::Doer(stack).is_marked(scene) {
+        // Whoever looks at the whole plan tells what is wrong.
+        drop(start(step, stack, scene, sink));
+    }
+}
+
+/// Carries out the step of one stack, if it does not hold.
+fn start(
+    step: &Step,
+    stack: &StackWish,
+    scene: &Scene<'_>,
+    sink: &mut dyn Sink,
+) -> Result<Option<String>, Failure> {
     let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
     let doing = stack::Doer(stack);
-    let before = doing.holds(&scene).map_err(failed)?;
+    let before = doing.holds(scene).map_err(failed)?;
     if before.is_so() {
         return Ok(before.held);
     }
-    doing.apply(&scene, &mut Progress::new(&step.id, sink)).map_err(failed)?;
-    let after = doing.holds(&scene).map_err(failed)?;
+    doing.apply(scene, &mut Progress::new(&step.id, sink)).map_err(failed)?;
+    let after = doing.holds(scene).map_err(failed)?;
     if after.is_so() {
         return Ok(after.held);
     }

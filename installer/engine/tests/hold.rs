@@ -29,7 +29,7 @@ use model::{
 
 const UUID: &str = "0b1e-99";
 const UNIT: &str = "homelab-stack-media.service";
-const MARK: &str = "run/homelab/volumes/media";
+const MARK: &str = "run/homelab/stacks/media";
 const ROOT: &str = "22 1 254:3 / / rw,relatime - ext4 /dev/root rw\n";
 
 /// systemd and Compose, as far as they matter here.
@@ -270,10 +270,74 @@ fn the_volume_is_watched_before_the_first_container_starts() {
     assert!(at(&format!("reenable {UNIT}")) < at(&format!("start {UNIT}")));
     assert!(at(&format!("start {UNIT}")) < at("--project-name media"));
     assert!(bench.path(MARK).exists());
-    assert!(!bench.path("run/homelab/volumes/wiki").exists(), "it needs none");
+    assert!(bench.path("run/homelab/stacks/wiki").exists());
+    let unit = "etc/systemd/system/homelab-stack-wiki.service";
+    assert!(!bench.path(unit).exists(), "it needs no volume");
     let report = bench.run();
     assert_eq!(report.verdict, Verdict::NoChange, "{report:#?}");
     assert!(bench.did().is_empty(), "{:#?}", bench.did());
+}
+
+/// As after a power cut: the marks are forgotten, and Docker could start nothing.
+fn cut(bench: &Bench) {
+    fs::remove_dir_all(bench.path("run/homelab/stacks")).unwrap();
+    for stack in ["media", "wiki"] {
+        bench.programs.compose(stack, false);
+    }
+    bench.fake.containers.forget();
+    bench.fake.runner.forget();
+}
+
+#[test]
+fn after_a_start_of_the_box_each_stack_has_its_turn() {
+    let bench = Bench::installed();
+    cut(&bench);
+    engine::start_stacks(&plan(), &bench.context(), &mut Silence);
+    assert_eq!(bench.fake.containers.done(), ["start sonarr", "start wiki"]);
+    assert!(bench.path(MARK).exists() && bench.path("run/homelab/stacks/wiki").exists());
+    assert_eq!(bench.run().verdict, Verdict::NoChange);
+    // Once: what was stopped since by hand stays so.
+    bench.programs.compose("wiki", false);
+    bench.fake.containers.forget();
+    engine::start_stacks(&plan(), &bench.context(), &mut Silence);
+    assert!(bench.fake.containers.done().is_empty());
+}
+
+#[test]
+fn one_that_cannot_be_started_keeps_no_other_from_its_turn() {
+    let bench = Bench::installed();
+    cut(&bench);
+    bench.fake.containers.fail("start", "sonarr", "no such device");
+    engine::start_stacks(&plan(), &bench.context(), &mut Silence);
+    assert_eq!(bench.fake.containers.done(), ["start wiki"]);
+    cut(&bench);
+    bench.fake.containers.heal();
+    bench.pull_out();
+    engine::start_stacks(&plan(), &bench.context(), &mut Silence);
+    assert_eq!(bench.fake.containers.done(), ["start wiki"], "the other is held");
+}
+
+#[test]
+fn the_turn_of_a_stack_comes_after_those_before_it() {
+    let bench = Bench::installed();
+    cut(&bench);
+    engine::start_stack(&plan(), &bench.context(), "wiki", &mut Silence).unwrap();
+    assert_eq!(bench.fake.containers.done(), ["start sonarr", "start wiki"]);
+}
+
+#[test]
+fn the_engine_has_its_time_to_come_up() {
+    let bench = Bench::installed();
+    cut(&bench);
+    let mut asked = 0;
+    bench.fake.containers.gate(move |operation, _| {
+        asked += i32::from(operation == "version");
+        (operation == "version" && asked < 4).then(|| "it does not run".to_owned())
+    });
+    let mut context = bench.context();
+    context.patience = std::time::Duration::from_secs(60);
+    engine::start_stacks(&plan(), &context, &mut Silence);
+    assert_eq!(bench.fake.containers.done().len(), 2);
 }
 
 #[test]

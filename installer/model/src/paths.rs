@@ -25,10 +25,11 @@ pub const REPORT: &str = "/var/lib/homelab/report.json";
 pub const KEYS: &str = "/etc/homelab/keys";
 /// Notes of the disks that the box formatted, one file each.
 pub const FORMATTED: &str = "/var/lib/homelab/disks";
-/// One file a stack that needs a volume, there as long as the right one is mounted. Each of its
-/// containers binds it, so none can be started without the volume, whoever tries: Docker itself
-/// after a start of the box, a visitor's request, a person. Below `/run`: a restart forgets it.
-pub const VOLUMES: &str = "/run/homelab/volumes";
+/// One file a stack, there from its turn at the start of the box on, and as long as the volumes that it
+/// needs are mounted. Each of its containers binds it, so none can be started without, whoever
+/// tries: Docker itself after a power cut, a visitor's request, a person. Below `/run`: a restart
+/// forgets it.
+pub const STACK_MARKS: &str = "/run/homelab/stacks";
 /// The catalogue as it was baked into the image.
 pub const CATALOGUE: &str = "/usr/share/homelab/stacks";
 /// Artefacts that the image carries.

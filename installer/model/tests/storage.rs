@@ -288,15 +288,16 @@ fn a_stack_needs_the_mounts_that_it_binds_or_writes_to() {
         needs(&made),
         [("media", vec!["/mnt/downloads", "/mnt/media"]), ("backup", vec!["/mnt/backups"])]
     );
-    // Every container binds the mark, those without data too: they are one stack.
+    // Every container binds the mark of its stack, those without data too: they start in their turn.
     let compose = support::rendered(&made, "/opt/stacks/media/compose.yaml");
     let services = compose.matches("container_name:").count();
-    let mark = "    - type: bind\n      source: /run/homelab/volumes/media\n      target: \
-                /.homelab-volumes\n      read_only: true\n      bind:\n        \
+    let mark = "    - type: bind\n      source: /run/homelab/stacks/media\n      target: \
+                /.homelab-stack\n      read_only: true\n      bind:\n        \
                 create_host_path: false\n";
     assert_eq!(compose.matches(mark).count(), services, "{compose}");
     let other = support::rendered(&made, "/opt/stacks/monitoring/compose.yaml");
-    assert!(!other.contains("/run/homelab/volumes"));
+    let services = other.matches("container_name:").count();
+    assert_eq!(other.matches(&mark.replace("stacks/media", "stacks/monitoring")).count(), services);
     // One disk for several.
     let holds = "[[storage.mount]]\nat = \"/mnt/storage\"\ndisk = \"serial:WD-1\"\n\
                  holds = [\"media\", \"downloads\"]\n";

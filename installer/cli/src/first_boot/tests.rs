@@ -194,6 +194,9 @@ impl Machine for Fake {
         journal.save(&self.host).unwrap();
         self.report(exit)
     }
+    fn start_stacks(&self, _: &Plan, _: &Context) {
+        self.note("start");
+    }
     fn verify(&self, _: &Plan, _: &Context, _: &mut dyn Sink) -> Report {
         self.note("verify");
         self.report(self.ends.borrow_mut().pop_front().unwrap_or(0))
@@ -312,7 +315,10 @@ fn an_installed_box_is_only_looked_at_and_lets_its_owner_in_even_if_ill() {
         stage.fake.log.borrow_mut().clear();
         stage.fake.ends.borrow_mut().push_back(end);
         assert_eq!(stage.install(), 0);
-        assert_eq!(stage.log(), ["verify".to_owned(), format!("publish {end}")]);
+        assert_eq!(
+            stage.log(),
+            ["start".to_owned(), "verify".to_owned(), format!("publish {end}")]
+        );
         assert!(stage.said.text().contains(word), "{}", stage.said.text());
     }
 }

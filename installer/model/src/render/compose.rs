@@ -3,8 +3,8 @@
 use serde_yaml_ng::{Mapping, Value};
 
 use super::{
-    CONFIGURATION_LABEL, Deployment, PROXY_NETWORK, SHARED_NETWORKS, files::Made, labels, needs,
-    variables, volume_mark,
+    CONFIGURATION_LABEL, Deployment, PROXY_NETWORK, SHARED_NETWORKS, files::Made, labels,
+    stack_mark, variables,
 };
 use crate::{
     catalogue::{Service, Stack, wish::Condition},
@@ -16,7 +16,7 @@ use crate::{
 const DETACHED_NETWORK: &str = "media-network";
 
 /// Where a container sees the mark of its stack's volumes.
-const VOLUME_MARK: &str = "/.homelab-volumes";
+const STACK_MARK: &str = "/.homelab-stack";
 
 /// The rendered text.
 pub(super) fn compose(
@@ -27,19 +27,16 @@ pub(super) fn compose(
 ) -> String {
     let mut root = Mapping::new();
     root.insert("name".into(), stack.name.clone().into());
-    let rendered: Mapping = services
+    let mut rendered: Mapping = services
         .iter()
         .map(|service| {
             let value = render_service(deployment, services, service, made);
             (Value::from(service.name.clone()), Value::Mapping(value))
         })
         .collect();
-    let mut rendered = rendered;
-    if !needs::of(deployment, services).is_empty() {
-        rendered.values_mut().filter_map(Value::as_mapping_mut).for_each(|service| {
-            bind(service, volume_mark(&stack.name), VOLUME_MARK.to_owned());
-        });
-    }
+    rendered.values_mut().filter_map(Value::as_mapping_mut).for_each(|service| {
+        bind(service, stack_mark(&stack.name), STACK_MARK.to_owned());
+    });
     let networks = networks(stack, &rendered);
     root.insert("services".into(), Value::Mapping(rendered));
     for (key, value) in &stack.compose {

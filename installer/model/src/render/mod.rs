@@ -203,9 +203,9 @@ impl<'a> Deployment<'a> {
     }
 }
 
-/// The file that is there as long as a stack has its volumes; see [`paths::VOLUMES`].
-pub fn volume_mark(stack: &str) -> String {
-    format!("{}/{stack}", paths::VOLUMES)
+/// The file that is there as long as a stack may run; see [`paths::STACK_MARKS`].
+pub fn stack_mark(stack: &str) -> String {
+    format!("{}/{stack}", paths::STACK_MARKS)
 }
 
 /// Folder of a stack on the box.

@@ -1,19 +1,21 @@
-//! A stack that needs volumes runs as long as they are there, and not a moment longer.
+//! A stack runs from its turn at the start of the box on; one that needs volumes as long as they are
+//! there, and not a moment longer.
 //!
 //! ```text
-//! the right volume is mounted --> its mark lies below /run --> containers can be started
-//!                                   bound by each of them       its unit runs
+//! it is its turn,             --> its mark lies below /run --> containers can be started
+//! the right volume is mounted       bound by each of them       its unit runs
 //! ```
 //!
-//! The unit stops the containers before a volume goes. After a power cut nothing was stopped, and
-//! Docker would start them all at the next boot: the mark is not there then, so it cannot.
+//! Docker would start all containers at once at each boot, where they keep each other from answering,
+//! and after a power cut those without their volume too: the mark is not there then, so it cannot.
+//! A stack that needs volumes has a unit, which stops the containers before a volume goes.
 
 use std::time::Duration;
 
 use host::{files, systemd};
 use model::{
     plan::{Action, FolderWish, MountWish, Storage},
-    render::volume_mark,
+    render::stack_mark,
 };
 
 use super::{COMPOSE, Doer, unit};
@@ -67,21 +69,20 @@ impl Doer<'_> {
             });
         }
         holding.need(!self.is_marked(scene), || {
-            format!("`{}` says that the volume is there", volume_mark(&self.0.name))
+            format!("`{}` says that the volume is there", stack_mark(&self.0.name))
         });
         holding.held = Some(reason);
         Ok(())
     }
 
-    /// Of a stack that has its volumes: they are watched.
+    /// Of a stack that may run: Docker may start it, and its volumes are watched.
     pub(super) fn look_released(&self, scene: &Scene<'_>, holding: &mut Holding) -> Result<()> {
-        if self.0.needs.is_empty() {
-            return Ok(());
+        if !self.0.needs.is_empty() {
+            self.look_enabled(scene, holding)?;
+            let unit = unit::name(&self.0.name);
+            holding.need(self.is_watched(scene)?, || format!("{unit} does not run"));
         }
-        self.look_enabled(scene, holding)?;
-        let unit = unit::name(&self.0.name);
-        holding.need(self.is_watched(scene)?, || format!("{unit} does not run"));
-        let mark = volume_mark(&self.0.name);
+        let mark = stack_mark(&self.0.name);
         holding.need(self.is_marked(scene), || format!("`{mark}` is not there"));
         Ok(())
     }
@@ -105,24 +106,24 @@ impl Doer<'_> {
         if scene.active(&name)? {
             systemd::stop(scene.host().runner.as_ref(), &name)?;
         }
-        files::remove(scene.host().path(volume_mark(&self.0.name)))?;
+        files::remove(scene.host().path(stack_mark(&self.0.name)))?;
         Ok(())
     }
 
     /// Lets the containers be started, and has the volumes watched from before the first one on.
     pub(super) fn release(&self, scene: &Scene<'_>) -> Result<()> {
-        if self.0.needs.is_empty() {
-            return Ok(());
+        let is_bound = !self.0.needs.is_empty();
+        if is_bound {
+            self.enable(scene)?;
+            self.make_folders(scene)?;
         }
-        self.enable(scene)?;
-        self.make_folders(scene)?;
-        let mark = scene.host().path(volume_mark(&self.0.name));
+        let mark = scene.host().path(stack_mark(&self.0.name));
         if let Some(folder) = mark.parent() {
             files::ensure_folder(folder, 0o755, (0, 0))?;
         }
         files::ensure(&mark, "", 0o444, (0, 0))?;
         let name = unit::name(&self.0.name);
-        if !self.is_watched(scene)? {
+        if is_bound && !self.is_watched(scene)? {
             // It finds the mark, and somebody at work, and leaves the rest to us.
             systemd::start(scene.host().runner.as_ref(), &name).because(
                 format!("{name} cannot be started"),
@@ -149,8 +150,9 @@ impl Doer<'_> {
         Ok(matches!(state.as_str(), "active" | "activating"))
     }
 
-    fn is_marked(&self, scene: &Scene<'_>) -> bool {
-        scene.host().path(volume_mark(&self.0.name)).exists()
+    /// Has it had its turn since the box was started, and its volumes since?
+    pub(crate) fn is_marked(&self, scene: &Scene<'_>) -> bool {
+        scene.host().path(stack_mark(&self.0.name)).exists()
     }
 
     fn look_enabled(&self, scene: &Scene<'_>, holding: &mut Holding) -> Result<()> {

@@ -6,7 +6,7 @@
 use host::systemd::escape_path;
 use model::{
     plan::{FileWish, MountWish, StackWish},
-    render::volume_mark,
+    render::stack_mark,
 };
 
 use crate::steps::storage::unit::{FOLDER, HEAD};
@@ -68,7 +68,7 @@ pub(super) fn file(stack: &StackWish, mounts: &[&MountWish]) -> FileWish {
          WantedBy={wanted_by}\n",
         places = places.join(" and "),
         all = [disks, shares].concat().join(" "),
-        mark = volume_mark(name),
+        mark = stack_mark(name),
         wanted_by = wanted_by.join(" "),
     );
     FileWish { path: path(name), mode: 0o644, owner: (0, 0), text }
@@ -124,7 +124,7 @@ mod tests {
              ExecStart=/usr/bin/homelab stack start media\n\
              ExecStop=/usr/bin/docker compose --project-name media --project-directory \
              /opt/stacks/media --file /opt/stacks/media/compose.yaml stop\n\
-             ExecStopPost=/usr/bin/rm --force /run/homelab/volumes/media\n\
+             ExecStopPost=/usr/bin/rm --force /run/homelab/stacks/media\n\
              TimeoutStartSec=infinity\n\
              TimeoutStopSec=180\n\
              Restart=on-failure\n\
