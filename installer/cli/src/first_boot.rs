@@ -48,6 +48,8 @@ const TRIES: u32 = 3;
 const PAUSE: u64 = 300;
 /// How long the services of an installed box may take to come up after a start.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Told at each later start, which keeps the login of the console back until all is up.
+const STARTING: &str = "starting the services; to log in meanwhile: Alt+F2, or SSH";
 
 /// The machine as the first boot needs it.
 pub trait Machine: Places {
@@ -189,6 +191,7 @@ impl FirstBoot<'_> {
         }
         let mut context = self.context();
         context.patience = PATIENCE;
+        self.talk.say(STARTING);
         // Whoever has the lock starts those before its own too; the look tells what is not there.
         if let Ok(_lock) = self.lock() {
             self.machine.start_stacks(plan, &context);

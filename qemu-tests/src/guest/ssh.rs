@@ -111,13 +111,13 @@ impl Ssh {
     /// Runs a command of the shell, whatever its exit status.
     ///
     /// # Errors
-    /// `ssh` cannot be started or takes longer than ten minutes.
+    /// `ssh` cannot be started or takes longer than half an hour.
     pub fn finish(&self, script: &str, stdin: &[u8]) -> Result<Said> {
         self.client()
             .arg(self.target())
             .arg(script)
             .stdin(stdin)
-            .timeout(Duration::from_secs(600))
+            .timeout(Duration::from_secs(1800))
             .finish()
     }
 

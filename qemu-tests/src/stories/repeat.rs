@@ -43,6 +43,11 @@ pub fn reboot(scene: &mut Scene<'_>) -> Result<()> {
     installed.reboot()?;
     let patience = if installed.machine.memory() > MEMORY { 2400 } else { 600 };
     let deadline = Instant::now() + Duration::from_secs(patience);
+    // Until the box is done with it, a look would only be in its way.
+    while !is_started(installed)? {
+        ensure!(Instant::now() < deadline, "the box still starts {patience} s after a reboot");
+        std::thread::sleep(Duration::from_secs(5));
+    }
     loop {
         match everything_is_back(installed) {
             Ok(()) => break,
@@ -55,6 +60,12 @@ pub fn reboot(scene: &mut Scene<'_>) -> Result<()> {
     let failed = installed.ssh.run("systemctl list-units --failed --plain --no-legend")?;
     ensure!(failed.trim().is_empty(), "units failed:\n{failed}");
     installed.machine.look_for_badness()
+}
+
+/// The unit that brings everything up has ended.
+fn is_started(installed: &Installed) -> Result<bool> {
+    let state = "systemctl show --property ActiveState --value homelab-install.service";
+    Ok(!matches!(installed.ssh.run(state)?.trim(), "activating" | "inactive"))
 }
 
 fn everything_is_back(installed: &Installed) -> Result<()> {

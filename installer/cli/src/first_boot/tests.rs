@@ -319,7 +319,9 @@ fn an_installed_box_is_only_looked_at_and_lets_its_owner_in_even_if_ill() {
             stage.log(),
             ["start".to_owned(), "verify".to_owned(), format!("publish {end}")]
         );
-        assert!(stage.said.text().contains(word), "{}", stage.said.text());
+        let said = stage.said.text();
+        assert!(said.contains(word), "{said}");
+        assert_eq!(said.matches(STARTING).count(), 1, "{said}");
     }
 }
 
