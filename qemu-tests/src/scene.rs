@@ -5,10 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Mutex,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use model::Digest;
 
 use crate::{
@@ -164,4 +164,20 @@ impl<'a> Scene<'a> {
 /// `cp` failed.
 pub fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
     Program::new("cp").args(["--sparse=always", "--reflink=auto"]).args([from, to]).run().map(drop)
+}
+
+/// Asks until there is nothing to complain about any more.
+///
+/// # Errors
+/// There still is after `patience`, or nobody answers.
+pub fn until(
+    patience: Duration,
+    mut complaint: impl FnMut() -> Result<Option<String>>,
+) -> Result<()> {
+    let deadline = Instant::now() + patience;
+    while let Some(text) = complaint()? {
+        ensure!(Instant::now() < deadline, "after {} s: {text}", patience.as_secs());
+        std::thread::sleep(Duration::from_secs(5));
+    }
+    Ok(())
 }

@@ -126,10 +126,12 @@ enum Verb {
 
 #[derive(Subcommand)]
 enum Stack {
-    /// Bring a stack up if the volumes that it needs are there; run by homelab-stack-NAME.service
+    /// Bring a stack up if the volumes that it needs are there; run by homelab-stack-NAME.service.
+    /// Without a name, all that could not be brought up at the start of the box, until they are; run
+    /// by homelab-start.service
     Start {
         /// Its name
-        name: String,
+        name: Option<String>,
     },
 }
 
@@ -169,7 +171,8 @@ pub fn main() -> u8 {
         Verb::Install => Ok(install(host)),
         Verb::Renew => day_two::renew(&host),
         Verb::Rejoin => day_two::rejoin(&host),
-        Verb::Stack(Stack::Start { name }) => stack::start(&host, &name),
+        Verb::Stack(Stack::Start { name: Some(name) }) => stack::start(&host, &name),
+        Verb::Stack(Stack::Start { name: None }) => stack::start_again(&host),
     })
 }
 

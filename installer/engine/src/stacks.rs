@@ -1,6 +1,9 @@
 //! What is done to single stacks of a plan, outside of a run.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use model::plan::{Action, Plan, StackWish, Step};
 
@@ -76,6 +79,35 @@ fn start(
     }
     let trouble = format!("it was carried out, but still {}", after.missing.join("; "));
     Err(failed(Trouble::new(trouble, "`homelab status` shows its services")))
+}
+
+/// The stacks of a plan that are not up, though no volume keeps them from it. Changes nothing.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn down(plan: &Plan, context: &Context) -> Result<BTreeSet<String>, Failure> {
+    let scene = Scene::new(context, plan);
+    let mut down = BTreeSet::new();
+    for (step, stack) in stacks(plan) {
+        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        if !stack::Doer(stack).holds(&scene).map_err(failed)?.is_so() {
+            down.insert(stack.name.clone());
+        }
+    }
+    Ok(down)
+}
+
+/// Is there more to do for a stack than to wait until what runs of it is well? Changes nothing.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn can_go_on(plan: &Plan, context: &Context, name: &str) -> Result<bool, Failure> {
+    let scene = Scene::new(context, plan);
+    let Some((step, stack)) = stacks(plan).find(|(_, stack)| stack.name == name) else {
+        return Ok(false);
+    };
+    let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+    stack::Doer(stack).can_go_on(&scene).map_err(failed)
 }
 
 /// The stacks of a plan that wait for a volume, with the reason. Changes nothing.

@@ -318,6 +318,26 @@ fn one_that_cannot_be_started_keeps_no_other_from_its_turn() {
 }
 
 #[test]
+fn what_is_not_up_is_told_and_whether_there_is_more_to_do_than_to_wait() {
+    let bench = Bench::installed();
+    let down = || engine::down(&plan(), &bench.context()).unwrap().into_iter().collect::<Vec<_>>();
+    let can_go_on = |name: &str| engine::can_go_on(&plan(), &bench.context(), name).unwrap();
+    assert!(down().is_empty());
+    cut(&bench);
+    bench.fake.containers.fail("start", "sonarr", "no such device");
+    engine::start_stacks(&plan(), &bench.context(), &mut Silence);
+    assert_eq!(down(), ["media"]);
+    assert!(can_go_on("media") && !can_go_on("photos"));
+    let starting = FakeContainers::with_health("sonarr", Health::Starting);
+    bench.fake.containers.set_project("media", vec![starting]);
+    assert_eq!(down(), ["media"]);
+    assert!(!can_go_on("media"));
+    bench.pull_out();
+    engine::start_stacks(&plan(), &bench.context(), &mut Silence);
+    assert!(down().is_empty(), "it is held");
+}
+
+#[test]
 fn the_turn_of_a_stack_comes_after_those_before_it() {
     let bench = Bench::installed();
     cut(&bench);

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     installed::Installed,
     machine::firmware::Firmware,
-    scene::Scene,
+    scene::{Scene, until},
     seed::Wish,
     stories::{probe, wired},
     world::GATEWAY,
@@ -321,15 +321,30 @@ pub fn killed_container_comes_back(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
     // As a program that dies: `docker kill` counts as the owner's own wish.
     installed.ssh.sudo("kill -9 $(docker inspect -f \"{{.State.Pid}}\" sonarr)")?;
-    let deadline = Instant::now() + Duration::from_secs(300);
-    loop {
+    until(Duration::from_secs(300), || {
         let state = states(installed)?.remove("sonarr");
         let look = "docker inspect -f \"{{.RestartCount}}\" sonarr";
         let restarted = installed.ssh.sudo(look)?.trim() != "0";
-        if restarted && state.as_deref() == Some("healthy") {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "sonarr is {state:?}, restarted: {restarted}");
-        std::thread::sleep(Duration::from_secs(3));
-    }
+        let is_back = restarted && state.as_deref() == Some("healthy");
+        Ok((!is_back).then(|| format!("sonarr is {state:?}, restarted: {restarted}")))
+    })
+}
+
+/// What cannot be started when the box starts comes up once it can, without anybody doing anything.
+pub fn tried_again(scene: &mut Scene<'_>) -> Result<()> {
+    let installed = scene.installed()?;
+    let folder = "/opt/stacks/media/sonarr";
+    installed.ssh.sudo(&format!("mv {folder} {folder}.away"))?;
+    installed.reboot()?;
+    let said = "journalctl --boot --unit homelab-start.service --output cat";
+    until(Duration::from_secs(1200), || {
+        let said = installed.ssh.sudo(said)?;
+        let failed = said.contains("sonarr cannot be started");
+        Ok((!failed).then(|| format!("it was not tried again: {said}")))
+    })?;
+    installed.ssh.sudo(&format!("mv {folder}.away {folder}"))?;
+    until(Duration::from_secs(900), || {
+        let state = states(installed)?.remove("sonarr");
+        Ok((state.as_deref() != Some("healthy")).then(|| format!("sonarr is {state:?}")))
+    })
 }

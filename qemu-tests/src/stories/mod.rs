@@ -235,6 +235,7 @@ const SLOW: &[Story] = &[
             ("a-reboot-brings-everything-back", repeat::reboot),
             ("every-service-is-well-after-it", everything::every_service_is_well),
             ("downloads-pass-the-vpn-after-it", everything::no_way_out_without_the_vpn),
+            ("what-fails-at-a-start-is-tried-again", everything::tried_again),
         ],
     )
     .with_stacks(everything::MEDIA),

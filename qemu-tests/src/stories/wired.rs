@@ -1,14 +1,14 @@
 //! What the services of a box with every stack see of each other, and what they must not see.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::{installed::Installed, scene::Scene};
+use crate::{
+    installed::Installed,
+    scene::{Scene, until},
+};
 
 /// How long what comes by itself may take: several rounds of whoever looks every half minute.
 const ROUNDS: Duration = Duration::from_secs(300);
@@ -32,22 +32,10 @@ fn json(installed: &Installed, container: &str, page: &str, options: &str) -> Re
     serde_json::from_str(&said).with_context(|| format!("{container} answers {said}"))
 }
 
-/// Asks until there is nothing to complain about any more.
-fn until_good(mut complaint: impl FnMut() -> Result<Option<String>>) -> Result<()> {
-    let deadline = Instant::now() + ROUNDS;
-    while let Some(text) = complaint()? {
-        if Instant::now() > deadline {
-            bail!("after {} s: {text}", ROUNDS.as_secs());
-        }
-        std::thread::sleep(Duration::from_secs(5));
-    }
-    Ok(())
-}
-
 /// Prometheus reaches everything that it is told of, and is told of everything.
 pub fn no_target_is_down(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
-    until_good(|| {
+    until(ROUNDS, || {
         let said = json(installed, "prometheus", "9090/api/v1/targets?state=active", "")?;
         let targets = said["data"]["activeTargets"].as_array().context("no list of targets")?;
         let job = |target: &Value| target["labels"]["job"].as_str().unwrap_or_default().to_owned();
@@ -106,7 +94,7 @@ pub fn logs_are_found(scene: &mut Scene<'_>) -> Result<()> {
         "stack=\\\"system\\\",service=\\\"marker\\\"",
     ] {
         let query = format!("--get --data-urlencode \"query={{{labels}}} |= \\\"{marker}\\\"\"");
-        until_good(|| {
+        until(ROUNDS, || {
             let said = json(installed, "loki", "3100/loki/api/v1/query_range", &query)?;
             let streams = said["data"]["result"].as_array().map_or(0, Vec::len);
             Ok((streams == 0).then(|| format!("Loki has no line with {labels}: {said}")))
@@ -146,7 +134,7 @@ pub fn uptime_kuma_watches_everything(scene: &mut Scene<'_>) -> Result<()> {
     let wanted: Value = serde_json::from_str(&monitors).context("the list of monitors")?;
     let wanted = wanted.as_array().context("no list of monitors")?;
     ensure!(wanted.len() > 10, "only {} monitors", wanted.len());
-    until_good(|| {
+    until(ROUNDS, || {
         let state = json(installed, "uptime-kuma", "3001/stand-in/state", "")?;
         ensure!(state["account"] == "claimed", "{state}");
         let known = state["monitors"].as_array().map_or(&[][..], Vec::as_slice);

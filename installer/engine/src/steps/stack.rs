@@ -124,6 +124,11 @@ impl Doer<'_> {
         Ok(true)
     }
 
+    /// Is there more to do than to wait until what runs is well?
+    pub(crate) fn can_go_on(&self, scene: &Scene<'_>) -> Result<bool> {
+        Ok(start::can_go_on(self.0, &scene.host().containers.project(&self.0.name)?))
+    }
+
     /// Service to container id.
     fn ids(&self, scene: &Scene<'_>) -> Result<BTreeMap<String, String>> {
         let containers = scene.host().containers.project(&self.0.name)?;

@@ -173,6 +173,24 @@ impl Awaited {
     }
 }
 
+/// Is there more to do for a stack than to wait until what runs of it is well?
+pub(super) fn can_go_on(stack: &StackWish, containers: &[Container]) -> bool {
+    let mut coming = false;
+    for service in &stack.services {
+        let container = containers.iter().find(|container| container.service == service.name);
+        let Some(container) = container else { return true };
+        if Standing::of(service, container) == Standing::Good {
+            continue;
+        }
+        let startable = || service.after.iter().all(|other| is_good(other, stack, containers));
+        if !container.running && startable() {
+            return true;
+        }
+        coming |= container.running;
+    }
+    !coming
+}
+
 /// Is the stack's service of this name well? One that the stack does not have keeps nobody waiting.
 fn is_good(name: &str, stack: &StackWish, containers: &[Container]) -> bool {
     let service = stack.services.iter().find(|service| service.name == name);

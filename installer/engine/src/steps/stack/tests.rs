@@ -51,6 +51,35 @@ fn healthy_running_or_asleep_is_good() {
 }
 
 #[test]
+fn what_runs_and_is_not_well_keeps_only_those_after_it_waiting() {
+    let of = |name: &str, after: &[&str]| ServiceWish {
+        name: name.into(),
+        after: after.iter().map(|name| (*name).to_owned()).collect(),
+        ..service(false)
+    };
+    let stack = StackWish {
+        name: "wiki".into(),
+        folder: "/opt/stacks/wiki".into(),
+        services: vec![of("database", &[]), of("wiki", &["database"])],
+        digest: model::Digest::of(""),
+        needs: Vec::new(),
+    };
+    let named = |name: &str, container: Container| Container { service: name.into(), ..container };
+    let starting = Container { health: Some(Health::Starting), ..container() };
+    let stopped = Container { running: false, ..container() };
+    let can = |database: &Container, wiki: &Container| {
+        let both = [named("database", database.clone()), named("wiki", wiki.clone())];
+        start::can_go_on(&stack, &both)
+    };
+    assert!(can(&container(), &stopped), "it can be started");
+    assert!(can(&stopped, &stopped), "the first can");
+    assert!(!can(&starting, &stopped), "nothing can but wait");
+    assert!(!can(&container(), &starting));
+    assert!(can(&container(), &container()), "what else is wrong is no matter of waiting");
+    assert!(start::can_go_on(&stack, &[]), "there are none");
+}
+
+#[test]
 fn states_are_told_in_words() {
     let stopped = Container { running: false, exit: Some(1), restarts: 3, ..container() };
     let created = Container { running: false, exit: Some(0), started: 0, ..container() };
