@@ -487,17 +487,18 @@ fn what_fails_keeps_no_other_from_its_start() {
 }
 
 #[test]
-fn one_that_comes_and_goes_has_no_more_time_than_one_that_never_came() {
+fn one_that_comes_and_goes_is_waited_for_no_longer_than_one_that_never_came() {
     let bench = Bench::new();
     let mut plan = plan_of_two_services(&bench);
     let Action::Stack(stack) = &mut plan.steps[0].action else { unreachable!() };
-    // It never becomes well, and would have others waited for without an end.
     stack.services[0].deadline = 300;
     bench.fake.containers.set_project("core", vec![made("authelia"), made("traefik")]);
-    let (fake, mut looks) = (bench.fake.clone(), 0);
+    let (fake, looks) = (bench.fake.clone(), Arc::new(Mutex::new(0)));
+    let counted = Arc::clone(&looks);
     bench.fake.containers.while_waiting(move || {
-        looks += 1;
-        let health = if looks % 2 == 0 { Health::Unhealthy } else { Health::Healthy };
+        let mut looks = counted.lock().unwrap();
+        *looks += 1;
+        let health = if *looks % 2 == 0 { Health::Unhealthy } else { Health::Healthy };
         let mut containers = fake.containers.project("core").unwrap();
         containers[1].health = Some(health);
         fake.containers.set_project("core", containers);
@@ -505,8 +506,10 @@ fn one_that_comes_and_goes_has_no_more_time_than_one_that_never_came() {
     let report = bench.run(&plan);
     assert_eq!(
         causes(&report)[1],
-        "traefik is unhealthy: it is not healthy after 60 s; it logged nothing"
+        "authelia is not healthy yet: it is not healthy after 300 s; it logged nothing"
     );
+    // 5 s each, and one in which the other is well.
+    assert_eq!(*looks.lock().unwrap(), 61);
 }
 
 #[test]
@@ -528,8 +531,8 @@ fn one_that_did_not_stay_up_before_gets_a_second_chance_once() {
 }
 
 #[test]
-fn only_one_more_is_started_at_a_time_than_there_are_processors() {
-    for (processors, first) in [(1, 2), (2, 3)] {
+fn only_as_many_are_started_at_a_time_as_there_are_processors() {
+    for (processors, first) in [(1, 2), (2, 2), (3, 3)] {
         let bench = Bench::new();
         let plan = five_services(&bench);
         let text = "processor\t: 0\n".repeat(processors);
@@ -552,6 +555,30 @@ fn only_one_more_is_started_at_a_time_than_there_are_processors() {
         let expected: Vec<usize> = (0..5).map(|look| (first + look).min(5)).collect();
         assert_eq!(*started.lock().unwrap(), expected, "{processors} processors");
     }
+}
+
+#[test]
+fn what_was_well_has_its_time_anew_when_others_keep_it_from_answering() {
+    let bench = Bench::new();
+    let plan = five_services(&bench);
+    let (fake, looks) = (bench.fake.clone(), Arc::new(Mutex::new(0)));
+    let counted = Arc::clone(&looks);
+    bench.fake.containers.while_waiting(move || {
+        let mut looks = counted.lock().unwrap();
+        *looks += 1;
+        // 25 s for two of them, so the last is started after 50 of 60 s.
+        if *looks % 5 == 0 {
+            fake.containers.set_health("core", Health::Healthy);
+        }
+        if *looks == 13 {
+            let mut containers = fake.containers.project("core").unwrap();
+            containers[0].health = Some(Health::Unhealthy);
+            fake.containers.set_project("core", containers);
+        }
+    });
+    let report = bench.run(&plan);
+    assert_eq!(report.exit, 0, "{report:?}");
+    assert_eq!(*looks.lock().unwrap(), 15);
 }
 
 #[test]

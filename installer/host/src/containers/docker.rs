@@ -35,8 +35,8 @@ use crate::{HostError, Result};
 /// Where Docker listens on a Debian machine.
 const ADDRESS: &str = "unix:///run/docker.sock";
 /// Seconds until an answer begins. Restarting a container takes its stop time, a first answer to
-/// a pull the registry's.
-const TIMEOUT: u64 = 120;
+/// a pull the registry's, and a start more than two minutes on slow processors that all want.
+const TIMEOUT: u64 = 600;
 /// A pull in which nothing moves for so long is given up and begun again; layers that are whole
 /// are kept by the engine.
 const STALL: Duration = Duration::from_secs(180);

@@ -65,14 +65,15 @@ pub(super) fn settled(stack: &StackWish, scene: &Scene<'_>) -> Result<Vec<Contai
 }
 
 /// Starts each service once those that it comes after are well, and returns when all are healthy, or
-/// run if they declare no health check. Only one more becomes well at a time than the box has
-/// processors: all at once would keep each other from answering in time. What fails keeps only
-/// those from their start that come after it; the first failure is told when the others are well.
+/// run if they declare no health check. Only as many become well at a time as the box has processors,
+/// and two on the smallest: all at once would keep each other from answering in time. What fails
+/// keeps only those from their start that come after it; the first failure is told when the others
+/// are well.
 pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<'_>) -> Result<()> {
     let host = scene.host();
     let begun = host.clock.epoch();
     // A box that does not tell how many it has is treated as the smallest.
-    let at_a_time = probe::processors(host).unwrap_or(1) + 1;
+    let at_a_time = probe::processors(host).unwrap_or(1).max(2);
     let mut told = Told::default();
     let mut awaited: BTreeMap<&str, Awaited> = BTreeMap::new();
     let mut failed: Vec<(&str, Trouble)> = Vec::new();
@@ -93,8 +94,9 @@ pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<
                 continue;
             }
             if Standing::of(service, container) == Standing::Good {
+                // If it is ill again later, others may keep it from answering: it has its time anew.
                 if let Some(awaited) = awaited.get_mut(name) {
-                    awaited.down_since = None;
+                    *awaited = Awaited::since(host.clock.epoch());
                 }
             } else if container.running || awaited.contains_key(name) {
                 let awaited = awaited.entry(name).or_insert_with(|| Awaited::since(begun));
@@ -129,7 +131,7 @@ pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<
 
 /// A service that was started, by us or before, and has not become well so far.
 struct Awaited {
-    /// Never from before we began to wait: a restart by the engine gives it no new time.
+    /// When we began to wait, or it was well last: a restart by the engine gives it no new time.
     since: i64,
     down_since: Option<i64>,
     unprepared: Option<String>,
