@@ -140,9 +140,9 @@ fn an_image_that_the_lock_does_not_have_is_told() {
 fn a_health_check_that_is_made_often_or_given_up_soon_is_told() {
     for (from, to, says) in [
         (
-            "interval: 120s",
-            "interval: 30s",
-            "`interval` of the health check of `socket-proxy` is `30s`",
+            "interval: 300s",
+            "interval: 299s",
+            "`interval` of the health check of `socket-proxy` is `299s`",
         ),
         ("timeout: 60s", "timeout: 1m", "`timeout` of the health check of `socket-proxy` is `1m`"),
         (

@@ -21,8 +21,8 @@ const LOOK: u64 = 5;
 /// Seconds that a container may be down, though nobody restarts it, before it counts as failed.
 const DOWN: i64 = 10;
 /// Seconds in which a service that runs may become well by itself: a busy machine answers a health
-/// check too late and the next one in time, which comes after two minutes and may take one.
-const PASSING: i64 = 200;
+/// check too late and the next one in time, which comes after five minutes and may take one.
+const PASSING: i64 = 360;
 
 /// What was told last, so that it is not told twice.
 #[derive(Default)]

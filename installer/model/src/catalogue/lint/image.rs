@@ -37,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Seconds between two checks of a service that is well, at least.
-const INTERVAL: u64 = 120;
+const INTERVAL: u64 = 300;
 /// Seconds that a check may take, at least.
 const TIMEOUT: u64 = 60;
 
