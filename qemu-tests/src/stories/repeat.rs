@@ -41,7 +41,7 @@ pub fn reboot(scene: &mut Scene<'_>) -> Result<()> {
     scene.note("reboots");
     let installed = scene.installed()?;
     installed.reboot()?;
-    let patience = if installed.machine.memory() > MEMORY { 2400 } else { 600 };
+    let patience = if installed.machine.memory() > MEMORY { 2400 } else { 1200 };
     let deadline = Instant::now() + Duration::from_secs(patience);
     // Until the box is done with it, a look would only be in its way.
     while !is_started(installed)? {
