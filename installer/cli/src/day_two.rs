@@ -117,12 +117,7 @@ pub fn verify(host: &Host, json: bool) -> Result<u8, Failure> {
 /// # Errors
 /// The certificate cannot be made.
 pub fn renew(host: &Host) -> Result<u8, Failure> {
-    let Some(journal) = Journal::load(host)
-        .map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))?
-        .filter(|journal| journal.complete)
-    else {
-        return Ok(0);
-    };
+    let Some(journal) = journal(host)?.filter(|journal| journal.complete) else { return Ok(0) };
     let Ok(_lock) = lock::take(host, "renew") else {
         // Whoever is at work renews it too.
         return Ok(0);
@@ -157,9 +152,9 @@ pub fn rejoin(host: &Host) -> Result<u8, Failure> {
 
 /// One look. The inner failure may pass.
 fn rejoin_once(host: &Host) -> Result<Result<bool, engine::Failure>, Failure> {
-    let journal = Journal::load(host)
-        .map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))?;
-    let Some(journal) = journal.filter(|journal| journal.complete) else { return Ok(Ok(false)) };
+    let Some(journal) = journal(host)?.filter(|journal| journal.complete) else {
+        return Ok(Ok(false));
+    };
     // Only who acts takes the lock: an owner's `apply` must not be turned away by a look.
     match engine::is_astray(&journal.plan, &context(host)) {
         Ok(true) => {}
@@ -168,6 +163,14 @@ fn rejoin_once(host: &Host) -> Result<Result<bool, engine::Failure>, Failure> {
     // Whoever is at work on the box looks for it too.
     let Ok(_lock) = lock::take(host, "rejoin") else { return Ok(Ok(false)) };
     Ok(engine::rejoin(&journal.plan, &context(host), &mut Notes))
+}
+
+/// The journal of the box, if it has one.
+///
+/// # Errors
+/// It cannot be read.
+pub fn journal(host: &Host) -> Result<Option<Journal>, Failure> {
+    Journal::load(host).map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))
 }
 
 /// Tells what is being done, a line each.

@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use engine::{Context, Journal};
+use engine::Context;
 use host::Host;
 use model::render::stack_mark;
 
 use crate::{
     command_line::{VERSION, say},
-    day_two::{Notes, need_root},
+    day_two::{Notes, journal, need_root},
     failure::Failure,
     lock,
 };
@@ -96,10 +96,6 @@ fn try_again(host: &Host, mut stacks: BTreeSet<String>) -> Result<BTreeSet<Strin
     Ok(stacks)
 }
 
-fn journal(host: &Host) -> Result<Option<Journal>, Failure> {
-    Journal::load(host).map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))
-}
-
 /// The lock; none: whoever has it is at this very stack, has found its volumes and does the rest.
 fn lock_or_leave(host: &Host, name: &str) -> Result<Option<lock::Lock>, Failure> {
     let mark = host.path(stack_mark(name));
@@ -115,6 +111,7 @@ fn lock_or_leave(host: &Host, name: &str) -> Result<Option<lock::Lock>, Failure>
 
 #[cfg(test)]
 mod tests {
+    use engine::Journal;
     use host::{containers::Container, fake::FakeContainers};
     use model::{
         Digest,
@@ -157,7 +154,7 @@ mod tests {
         let host = fake.host();
         let stopped = Container { running: false, ..FakeContainers::running("wiki") };
         fake.containers.set_project("wiki", vec![stopped]);
-        assert!(down(&host).unwrap_or_default().is_empty(), "nothing is installed");
+        assert!(matches!(down(&host), Ok(none) if none.is_empty()), "nothing is installed");
         let mut journal = Journal::new(&plan(), "2026-11-24T00:00:00Z".to_owned());
         journal.complete = true;
         journal.save(&host).unwrap();

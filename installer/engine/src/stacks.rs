@@ -81,7 +81,8 @@ fn start(
     Err(failed(Trouble::new(trouble, "`homelab status` shows its services")))
 }
 
-/// The stacks of a plan that are not up, though no volume keeps them from it. Changes nothing.
+/// The stacks of a plan that are not up, though no volume keeps them from it. Changes nothing, but a
+/// share may be mounted that one of them waits for.
 ///
 /// # Errors
 /// The engine does not answer.

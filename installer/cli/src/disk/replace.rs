@@ -1,7 +1,6 @@
 //! `disk replace`: another disk takes the place of one.
 
 use clap::Args;
-use engine::Journal;
 use host::{Host, interrupt::Interrupt, network};
 use model::{
     disk::{FileSystem, Replacement, Wanted},
@@ -126,9 +125,7 @@ fn agree(
 }
 
 fn copy(host: &Host, agreed: &Agreed) -> Result<(), Failure> {
-    let Some(journal) = Journal::load(host)
-        .map_err(|trouble| Failure::machine(trouble.to_string(), trouble.hint()))?
-    else {
+    let Some(journal) = day_two::journal(host)? else {
         let hint = "run `homelab apply` first";
         return Err(Failure::machine("nothing was ever mounted on this box", hint));
     };
