@@ -120,6 +120,36 @@ impl Installed {
     /// # Errors
     /// As [`Self::bring_up`].
     pub fn bring_up_on(scene: &Scene<'_>, wish: Wish, spec: Spec) -> Result<Self> {
+        match Self::run_on(scene, spec)? {
+            (machine, Ok(Verdict::Installed)) => Self::reach(scene, machine, wish),
+            (machine, other) => Err(lost(scene, machine, &wish, other)),
+        }
+    }
+
+    /// The same from nothing for a box whose way up is long: where its run ended with a failure, the
+    /// box is there to be asked all the same, with what failed.
+    ///
+    /// # Errors
+    /// The run never ended, or nobody gets in.
+    pub fn bring_up_whatever(
+        scene: &Scene<'_>,
+        wish: Wish,
+        firmware: Firmware,
+    ) -> Result<(Self, Result<()>)> {
+        match Self::run_on(scene, machine_for(scene, &wish, firmware)?)? {
+            (machine, Ok(verdict)) => {
+                let ending = match &verdict {
+                    Verdict::Installed => Ok(()),
+                    other => Err(failures(&machine, other)),
+                };
+                Ok((Self::reach(scene, machine, wish)?, ending))
+            }
+            (machine, error) => Err(lost(scene, machine, &wish, error)),
+        }
+    }
+
+    /// Power, and then it is waited for until its run is over.
+    fn run_on(scene: &Scene<'_>, spec: Spec) -> Result<(Machine, Result<Verdict>)> {
         let begun = Instant::now();
         let mut machine = Machine::start(spec)?;
         machine.wait("the first word of the box", Patience::BOOT, |_| Ok(Some(())))?;
@@ -127,14 +157,10 @@ impl Installed {
         scene.note(&format!("first boot unit speaks after {first_word:.0} s"));
         let verdict = until_finished(scene, &mut machine);
         let finished = begun.elapsed().as_secs_f64();
-        match verdict {
-            Ok(Verdict::Installed) => {}
-            other => return Err(lost(scene, machine, &wish, other)),
-        }
         let times =
             format!("power on to first word: {first_word:.1} s\nto the end: {finished:.1} s\n");
         fs::write(scene.folder.join("times.txt"), times).context("cannot write times.txt")?;
-        Self::reach(scene, machine, wish)
+        Ok((machine, verdict))
     }
 
     /// Logs in to a box that says it is installed, and fetches what it says about itself.
@@ -318,22 +344,7 @@ fn lost(
     wish: &Wish,
     ending: Result<Verdict>,
 ) -> anyhow::Error {
-    let error = match ending {
-        Err(error) => error,
-        Ok(verdict) => {
-            let failures: Vec<String> = machine
-                .heard()
-                .iter()
-                .filter_map(|event| match event {
-                    Event::Ended { step, outcome: Outcome::Failed { causes, hint }, .. } => {
-                        Some(format!("  {step}: {} ({hint})", causes.join(": ")))
-                    }
-                    _ => None,
-                })
-                .collect();
-            anyhow::anyhow!("the installation ended with {verdict:?}\n{}", failures.join("\n"))
-        }
-    };
+    let error = ending.map_or_else(|error| error, |verdict| failures(&machine, &verdict));
     machine.picture("lost");
     let canaries = wish.canaries();
     let address = machine.port().ipv4.into();
@@ -349,6 +360,21 @@ fn lost(
     let spec = machine.cut();
     drop(dump(&spec, &scene.folder));
     error
+}
+
+/// What failed in a run that came to its end.
+fn failures(machine: &Machine, verdict: &Verdict) -> anyhow::Error {
+    let failures: Vec<String> = machine
+        .heard()
+        .iter()
+        .filter_map(|event| match event {
+            Event::Ended { step, outcome: Outcome::Failed { causes, hint }, .. } => {
+                Some(format!("  {step}: {} ({hint})", causes.join(": ")))
+            }
+            _ => None,
+        })
+        .collect();
+    anyhow::anyhow!("the installation ended with {verdict:?}\n{}", failures.join("\n"))
 }
 
 /// Copies logs and state out of the root file system of a machine that is off.

@@ -202,7 +202,7 @@ fn live(
         };
         if oops(&outcome).is_some() {
             spoiled = Some(format!("the kernel stumbled in `{name}`"));
-        } else if index == 0 && outcome.is_err() {
+        } else if index == 0 && outcome.is_err() && !there_is_a_box(&scene) {
             spoiled = Some(format!("`{name}` failed"));
         }
         outcomes.push((*check, outcome));
@@ -211,6 +211,10 @@ fn live(
         scene.close();
     }
     outcomes
+}
+
+fn there_is_a_box(scene: &Result<Scene<'_>>) -> bool {
+    scene.as_ref().is_ok_and(|scene| scene.installed.is_some())
 }
 
 /// Which stories are to come, which run, which are over.

@@ -55,14 +55,18 @@ pub fn promtail_is_in_alloys_place(scene: &mut Scene<'_>) -> Result<()> {
 }
 
 fn bring_up(scene: &mut Scene<'_>, wish: Wish) -> Result<()> {
-    let installed = Installed::bring_up(scene, wish, Firmware::SeaBios)?;
+    let (mut installed, ending) = Installed::bring_up_whatever(scene, wish, Firmware::SeaBios)?;
+    if let Err(error) = &ending {
+        scene.note(&format!("a second try, for the other checks: {error:#}"));
+        installed.report = installed.apply()?;
+    }
     let memory = installed.ssh.run("free -m | grep Mem")?;
     scene.note(&format!("memory of everything together, MiB: {}", memory.trim()));
     let each =
         installed.ssh.sudo("docker stats --no-stream --format \"{{.Name}} {{.MemUsage}}\"")?;
     each.lines().for_each(|line| scene.note(line));
     scene.installed = Some(installed);
-    Ok(())
+    ending
 }
 
 /// The service's state as `homelab status` tells it.
