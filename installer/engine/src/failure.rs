@@ -37,6 +37,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What makes the failure of a step out of its trouble.
+    pub(crate) fn in_step(id: &StepId) -> impl Fn(Trouble) -> Self + Copy + '_ {
+        |trouble| Self::Step { id: id.clone(), trouble }
+    }
+
     /// What the program exits with: 2, 3, 4 or 70.
     pub fn exit(&self) -> u8 {
         match self {

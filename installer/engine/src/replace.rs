@@ -43,7 +43,7 @@ pub fn copy_disk(
     let wish = wish.ok_or_else(lacks)?;
     let (step, before) = storage(old).ok_or_else(lacks)?;
     let (was, device) = before.mount(&wish.at).zip(wish.device()).ok_or_else(lacks)?;
-    let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+    let failed = Failure::in_step(&step.id);
     if let Some(why) = hold::reason(was, before, Unused::Believe, scene.host()).map_err(failed)? {
         let hint = "leave out `--copy`, and bring back what you have a backup of";
         let what = format!("there is nothing to copy from: {why}");

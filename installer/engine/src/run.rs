@@ -14,7 +14,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use model::{
@@ -58,7 +58,7 @@ pub fn verify(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Report {
 pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
     let scene = Scene::new(context, plan);
     for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Certificates(_))) {
-        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        let failed = Failure::in_step(&step.id);
         let doing = doing(&step.action);
         if !doing.holds(&scene).map_err(failed)?.is_so() {
             let mut silence = crate::Silence;
@@ -68,6 +68,10 @@ pub fn renew(plan: &Plan, context: &Context) -> Result<bool, Failure> {
     }
     Ok(false)
 }
+
+/// What each step of a box that was just brought up has to settle: looking at all of it makes a small
+/// one so busy that a page may come too late.
+const SETTLING: Duration = Duration::from_secs(60);
 
 /// What is known about a step so far.
 #[derive(Default)]
@@ -168,9 +172,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), (Phase, Failure)> {
         let step = &self.steps()[index];
         let doing = doing(&step.action);
-        let failed = |error: Caught| {
-            error.into_failure(|trouble| Failure::Step { id: step.id.clone(), trouble })
-        };
+        let failed = |error: Caught| error.into_failure(Failure::in_step(&step.id));
         let before = contained(|| doing.holds(&self.scene));
         let before = before.map_err(|error| (Phase::Guard, failed(error)))?;
         if before.is_so() {
@@ -210,19 +212,20 @@ impl<'a> Run<'a> {
     /// before, so there may be something to wait for, and its warnings are not known yet.
     fn verify_all(&mut self, alone: bool) {
         let clock = self.scene.host().clock.clone();
-        let patience = if alone { self.scene.context.patience } else { std::time::Duration::ZERO };
-        let end = clock.epoch().saturating_add_unsigned(patience.as_secs());
+        let after = |patience: Duration| clock.epoch().saturating_add_unsigned(patience.as_secs());
+        let start_is_over = after(self.scene.context.patience);
         for (index, step) in self.steps().iter().enumerate() {
             let start = self.begin(index, Phase::Verify);
+            let end = if alone { start_is_over } else { after(SETTLING) };
             let holding = loop {
                 let holding = contained(|| doing(&step.action).holds(&self.scene));
                 let holds = holding.as_ref().is_ok_and(Holding::is_so);
                 if holds || clock.epoch() >= end {
                     break holding;
                 }
-                clock.sleep(std::time::Duration::from_secs(1));
+                clock.sleep(Duration::from_secs(1));
             };
-            let failure = |trouble| Failure::Step { id: step.id.clone(), trouble };
+            let failure = Failure::in_step(&step.id);
             let failed = match holding {
                 Ok(holding) if holding.is_so() => {
                     // A volume may have come or gone since.

@@ -66,7 +66,7 @@ fn start(
     scene: &Scene<'_>,
     sink: &mut dyn Sink,
 ) -> Result<Option<String>, Failure> {
-    let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+    let failed = Failure::in_step(&step.id);
     let doing = stack::Doer(stack);
     let before = doing.holds(scene).map_err(failed)?;
     if before.is_so() {
@@ -90,7 +90,7 @@ pub fn down(plan: &Plan, context: &Context) -> Result<BTreeSet<String>, Failure>
     let scene = Scene::new(context, plan);
     let mut down = BTreeSet::new();
     for (step, stack) in stacks(plan) {
-        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        let failed = Failure::in_step(&step.id);
         if !stack::Doer(stack).holds(&scene).map_err(failed)?.is_so() {
             down.insert(stack.name.clone());
         }
@@ -107,7 +107,7 @@ pub fn can_go_on(plan: &Plan, context: &Context, name: &str) -> Result<bool, Fai
     let Some((step, stack)) = stacks(plan).find(|(_, stack)| stack.name == name) else {
         return Ok(false);
     };
-    let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+    let failed = Failure::in_step(&step.id);
     stack::Doer(stack).can_go_on(&scene).map_err(failed)
 }
 
@@ -119,7 +119,7 @@ pub fn held(plan: &Plan, context: &Context) -> Result<BTreeMap<String, String>, 
     let scene = Scene::new(context, plan);
     let mut held = BTreeMap::new();
     for (step, stack) in stacks(plan) {
-        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        let failed = Failure::in_step(&step.id);
         if let Some(reason) = stack::Doer(stack).seen_held(&scene).map_err(failed)? {
             held.insert(stack.name.clone(), reason);
         }
@@ -134,7 +134,7 @@ pub fn held(plan: &Plan, context: &Context) -> Result<BTreeMap<String, String>, 
 pub fn is_astray(plan: &Plan, context: &Context) -> Result<bool, Failure> {
     let scene = Scene::new(context, plan);
     for (step, stack) in network_users(plan) {
-        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        let failed = Failure::in_step(&step.id);
         if stack::Doer(stack).seen_held(&scene).map_err(failed)?.is_some() {
             continue;
         }
@@ -169,7 +169,7 @@ pub fn rejoin(plan: &Plan, context: &Context, sink: &mut dyn Sink) -> Result<boo
     let scene = Scene::new(context, plan);
     let mut any = false;
     for (step, stack) in network_users(plan) {
-        let failed = |trouble| Failure::Step { id: step.id.clone(), trouble };
+        let failed = Failure::in_step(&step.id);
         if stack::Doer(stack).seen_held(&scene).map_err(failed)?.is_some() {
             continue;
         }

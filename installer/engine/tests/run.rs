@@ -2,19 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use engine::{Context, Journal, Listener, Silence};
 use host::{
     containers::{Container, Containers as _, Health},
     fake::{self, FakeContainers, FakeHost},
+    web::Answer,
 };
 use model::{
     Digest, Secret,
     catalogue::wish::Setup,
     plan::{
-        Action, FORMAT, FileSet, FileWish, ImagePull, Images, Network, Plan, Render, ServiceWish,
-        StackWish, Step, StepId,
+        AccessExpectation, AccessProbe, Action, FORMAT, FileSet, FileWish, ImagePull, Images,
+        Network, Plan, Render, ServiceWish, StackWish, Step, StepId,
     },
     report::{Event, Outcome, Phase, Report, Verdict},
     secret::SecretRef,
@@ -163,6 +167,41 @@ fn verify_only_looks() {
     assert_eq!(report.exit, 4);
     assert!(bench.fake.containers.done().is_empty());
     assert!(!bench.folder.path().join("var").exists(), "it wrote something");
+}
+
+/// A run of one probe whose page fails at these questions; the guard asks the first.
+fn run_with_page_that_fails_at(bad: std::ops::Range<usize>) -> Report {
+    let bench = Bench::new();
+    let url = "https://wiki.home.arpa/".to_owned();
+    bench.fake.web.answer(&url, 200, None, "a page");
+    let asked = AtomicUsize::new(0);
+    bench.fake.web.serve(move |_| {
+        let (status, location, body) = (502, None, String::new());
+        let (cookies, strict_transport) = (Vec::new(), false);
+        let answer = Answer { status, location, body, cookies, strict_transport };
+        bad.contains(&(asked.fetch_add(1, Ordering::Relaxed) + 1)).then_some(answer)
+    });
+    let expect = AccessExpectation::Answers;
+    let probe = AccessProbe { service: "wiki".into(), url, expect };
+    bench.run(&plan_of(vec![step("access", Action::Access { probes: vec![probe] })], "seed"))
+}
+
+#[test]
+fn a_page_that_comes_late_at_the_closing_look_is_asked_again() {
+    let report = run_with_page_that_fails_at(2..10);
+    assert_eq!((report.exit, outcomes(&report)), (0, vec![&Outcome::AlreadySo]));
+}
+
+#[test]
+fn a_page_that_does_not_come_again_fails_the_closing_look() {
+    let report = run_with_page_that_fails_at(2..usize::MAX);
+    assert_eq!(report.exit, 4);
+    let Outcome::Failed { causes, .. } = outcomes(&report)[0] else { panic!("{report:?}") };
+    assert_eq!(
+        causes[1],
+        "it held, but after the later steps https://wiki.home.arpa/: expected an answer of wiki, \
+         got 502"
+    );
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Patience {
         Self { stall: Duration::from_secs(420), ceiling: Duration::from_secs(2400) };
     /// For the installation of all stacks.
     pub const EVERYTHING: Self =
-        Self { stall: Duration::from_secs(900), ceiling: Duration::from_secs(4200) };
+        Self { stall: Duration::from_secs(900), ceiling: Duration::from_secs(7200) };
     /// For a boot.
     pub const BOOT: Self =
         Self { stall: Duration::from_secs(240), ceiling: Duration::from_secs(900) };
