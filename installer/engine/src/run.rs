@@ -209,7 +209,8 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at every step, also after one that does not hold. `alone`: nothing was applied
-    /// before, so there may be something to wait for, and its warnings are not known yet.
+    /// before, so all have the start of the box to wait for, and their warnings are not known yet.
+    /// Otherwise each step has its own time to settle.
     fn verify_all(&mut self, alone: bool) {
         let clock = self.scene.host().clock.clone();
         let after = |patience: Duration| clock.epoch().saturating_add_unsigned(patience.as_secs());

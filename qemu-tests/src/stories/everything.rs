@@ -55,17 +55,20 @@ pub fn promtail_is_in_alloys_place(scene: &mut Scene<'_>) -> Result<()> {
 }
 
 fn bring_up(scene: &mut Scene<'_>, wish: Wish) -> Result<()> {
-    let (mut installed, ending) = Installed::bring_up_whatever(scene, wish, Firmware::SeaBios)?;
+    let (installed, ending) = Installed::bring_up_whatever(scene, wish, Firmware::SeaBios)?;
     if let Err(error) = &ending {
         scene.note(&format!("a second try, for the other checks: {error:#}"));
+    }
+    // Before anything is asked: whatever fails then, what the box can tell is written down.
+    let installed = scene.installed.insert(installed);
+    if ending.is_err() {
         installed.report = installed.apply()?;
     }
     let memory = installed.ssh.run("free -m | grep Mem")?;
-    scene.note(&format!("memory of everything together, MiB: {}", memory.trim()));
     let each =
         installed.ssh.sudo("docker stats --no-stream --format \"{{.Name}} {{.MemUsage}}\"")?;
+    scene.note(&format!("memory of everything together, MiB: {}", memory.trim()));
     each.lines().for_each(|line| scene.note(line));
-    scene.installed = Some(installed);
     ending
 }
 
