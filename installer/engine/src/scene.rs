@@ -24,14 +24,15 @@ pub(crate) struct Scene<'a> {
     pub context: &'a Context,
     /// The plan that is carried out.
     pub plan: &'a Plan,
-    /// Pairs of digests of (secret, password hash) that were found to belong together. Checking
-    /// costs a second of a small machine's time, and every step is looked at three times.
-    pub verified: Mutex<BTreeSet<(Digest, Digest)>>,
+    /// Pairs of digests that were found to belong together: of a secret and its hash, of a start of
+    /// a container and what was done in it. Finding out costs seconds of a small machine's time, and
+    /// every step is looked at more than once.
+    known: Mutex<BTreeSet<(Digest, Digest)>>,
 }
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(context: &'a Context, plan: &'a Plan) -> Self {
-        Self { context, plan, verified: Mutex::default() }
+        Self { context, plan, known: Mutex::default() }
     }
 
     /// The machine.
@@ -108,20 +109,36 @@ impl<'a> Scene<'a> {
 
     /// Does a hash belong to a secret? Found out once a run.
     pub(crate) fn belong(&self, secret: &Secret, hash: &Secret, notation: Notation) -> bool {
-        let pair = (Digest::of(secret.reveal()), Digest::of(hash.reveal()));
-        let known = self.verified.lock().is_ok_and(|verified| verified.contains(&pair));
-        let belong = known || password::matches(secret, hash, notation);
-        if belong {
-            self.remember(secret, hash);
-        }
-        belong
+        self.once(secret.reveal(), hash.reveal(), || Ok(password::matches(secret, hash, notation)))
+            .unwrap_or_default()
     }
 
     /// A hash was just made of a secret.
     pub(crate) fn remember(&self, secret: &Secret, hash: &Secret) {
-        if let Ok(mut verified) = self.verified.lock() {
-            verified.insert((Digest::of(secret.reveal()), Digest::of(hash.reveal())));
+        if let Ok(mut known) = self.known.lock() {
+            known.insert((Digest::of(secret.reveal()), Digest::of(hash.reveal())));
         }
+    }
+
+    /// Do two belong together? `ask` is called until it says so for the first time in a run.
+    ///
+    /// # Errors
+    /// What `ask` returned.
+    pub(crate) fn once(
+        &self,
+        one: impl AsRef<[u8]>,
+        other: impl AsRef<[u8]>,
+        ask: impl FnOnce() -> Result<bool>,
+    ) -> Result<bool> {
+        let pair = (Digest::of(one), Digest::of(other));
+        if self.known.lock().is_ok_and(|known| known.contains(&pair)) {
+            return Ok(true);
+        }
+        let belong = ask()?;
+        if let (true, Ok(mut known)) = (belong, self.known.lock()) {
+            known.insert(pair);
+        }
+        Ok(belong)
     }
 
     /// Certificates come from the box's own authority.

@@ -636,15 +636,14 @@ fn a_service_that_sleeps_is_not_started() {
     assert_eq!(bench.fake.containers.done(), ["restart traefik"]);
 }
 
-#[test]
-fn what_the_health_of_a_service_waits_for_is_done_before_it() {
-    let bench = Bench::new();
+/// A service to be claimed in the container, and no other.
+fn plan_of_a_claim(before_healthy: bool) -> Plan {
     let setup = Setup {
         purpose: "its account".into(),
         check: vec!["claimed".into()],
         run: vec!["claim".into()],
         user: None,
-        before_healthy: true,
+        before_healthy,
     };
     let service = ServiceWish {
         name: "jellyfin".into(),
@@ -663,7 +662,17 @@ fn what_the_health_of_a_service_waits_for_is_done_before_it() {
         digest: Digest::of("media"),
         needs: Vec::new(),
     };
-    let plan = plan_of(vec![step("stacks/media", Action::Stack(stack))], "seed");
+    plan_of(vec![step("stacks/media", Action::Stack(stack))], "seed")
+}
+
+fn count(bench: &Bench, end: &str) -> usize {
+    bench.fake.runner.commands().iter().filter(|command| command.ends_with(end)).count()
+}
+
+#[test]
+fn what_the_health_of_a_service_waits_for_is_done_before_it() {
+    let bench = Bench::new();
+    let plan = plan_of_a_claim(true);
     let (runner, containers) = (&bench.fake.runner, Arc::clone(&bench.fake.containers));
     containers
         .set_project("media", vec![FakeContainers::with_health("jellyfin", Health::Starting)]);
@@ -676,11 +685,31 @@ fn what_the_health_of_a_service_waits_for_is_done_before_it() {
     });
     runner.fail_once(["docker", "exec", "jellyfin", "claim"], 7, "no answer yet\n");
     bench.run(&plan);
-    let commands = bench.fake.runner.commands();
-    let claims = commands.iter().filter(|command| command.ends_with("jellyfin claim")).count();
-    assert!(claims >= 2, "{commands:?}");
+    assert!(count(&bench, "jellyfin claim") >= 2, "{:?}", bench.fake.runner.commands());
     let containers = bench.fake.host().containers.project("media").unwrap();
     assert_eq!(containers[0].health, Some(Health::Healthy));
+}
+
+#[test]
+fn what_was_done_in_a_container_is_asked_once_for_each_of_its_starts() {
+    for (restarts, asked) in [(false, 1), (true, 2)] {
+        let bench = Bench::new();
+        let plan = plan_of_a_claim(false);
+        bench.fake.containers.set_project("media", vec![FakeContainers::running("jellyfin")]);
+        assert_eq!(bench.run(&plan).exit, 0);
+        assert_eq!(count(&bench, "jellyfin claimed"), 1, "carrying out and two looks");
+        bench.fake.runner.forget();
+        if restarts {
+            let fake = bench.fake.clone();
+            bench.fake.runner.act(["docker", "compose"], "", move |_| {
+                let again =
+                    Container { started: 1_800_000_000, ..FakeContainers::running("jellyfin") };
+                fake.containers.set_project("media", vec![again]);
+            });
+        }
+        assert_eq!(bench.run(&plan).exit, 0);
+        assert_eq!(count(&bench, "jellyfin claimed"), asked, "restarts: {restarts}");
+    }
 }
 
 #[test]

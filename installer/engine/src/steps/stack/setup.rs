@@ -35,9 +35,9 @@ pub(super) fn look(
 ) -> Result<()> {
     let applied = Applied::load(scene.host())?;
     for service in with_setup(stack) {
-        if is_awake(service, containers) {
+        if let Some(container) = awake(service, containers) {
             for setup in &service.setup {
-                if !is_done(service, setup, scene)? {
+                if !is_done(service, setup, container, scene)? {
                     holding.lacks(format!("{} has not got {}", service.name, setup.purpose));
                 }
             }
@@ -57,21 +57,24 @@ pub(super) fn bring_about(
     progress: &mut Progress<'_>,
 ) -> Result<()> {
     let containers = scene.host().containers.project(&stack.name)?;
-    for service in with_setup(stack).filter(|service| is_awake(service, &containers)) {
-        bring_about_in(stack, service, scene, progress)?;
+    for service in with_setup(stack) {
+        if let Some(container) = awake(service, &containers) {
+            bring_about_in(stack, service, container, scene, progress)?;
+        }
     }
     Ok(())
 }
 
-/// Does what is not done yet in one service, which must be awake.
-pub(super) fn bring_about_in(
+/// Does what is not done yet in one service.
+fn bring_about_in(
     stack: &StackWish,
     service: &ServiceWish,
+    container: &Container,
     scene: &Scene<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<()> {
     for setup in &service.setup {
-        if is_done(service, setup, scene)? {
+        if is_done(service, setup, container, scene)? {
             continue;
         }
         progress.note(format!("{}: {}", service.name, setup.purpose));
@@ -80,7 +83,7 @@ pub(super) fn bring_about_in(
             format!("`docker logs {}` may tell more; `homelab apply` tries again", service.name),
         )?;
         // What is remembered of a service that sleeps is all that is known of it.
-        if service.lazy && !is_done(service, setup, scene)? {
+        if service.lazy && !is_done(service, setup, container, scene)? {
             return Err(Trouble::new(
                 format!("{} was given {}, but has not got it", service.name, setup.purpose),
                 format!("`docker logs {}` may tell more", service.name),
@@ -117,7 +120,9 @@ pub(super) fn asleep_without<'a>(
     let applied = Applied::load(scene.host())?;
     let containers = scene.host().containers.project(&stack.name)?;
     let missing = |service: &&ServiceWish| {
-        service.lazy && !is_awake(service, &containers) && !is_remembered(stack, service, &applied)
+        service.lazy
+            && awake(service, &containers).is_none()
+            && !is_remembered(stack, service, &applied)
     };
     Ok(with_setup(stack).filter(missing).collect())
 }
@@ -146,18 +151,29 @@ fn with_setup(stack: &StackWish) -> impl Iterator<Item = &ServiceWish> {
     stack.services.iter().filter(|service| !service.setup.is_empty())
 }
 
-fn is_awake(service: &ServiceWish, containers: &[Container]) -> bool {
-    containers.iter().any(|container| container.service == service.name && container.running)
+/// The container of a service, if it runs.
+fn awake<'a>(service: &ServiceWish, containers: &'a [Container]) -> Option<&'a Container> {
+    containers.iter().find(|container| container.service == service.name && container.running)
 }
 
-fn is_done(service: &ServiceWish, setup: &Setup, scene: &Scene<'_>) -> Result<bool> {
+/// Asked until it is so, for each start of the container: what was done in it stays, and a program
+/// inside takes seconds.
+fn is_done(
+    service: &ServiceWish,
+    setup: &Setup,
+    container: &Container,
+    scene: &Scene<'_>,
+) -> Result<bool> {
+    let start = format!("{} {} {}", container.id, container.started, container.restarts);
     let command = inside(service, setup, &setup.check);
-    match scene.host().runner.run(&command) {
-        Ok(_) => Ok(true),
-        // From 126 on the shell and the engine speak, not the program.
-        Err(error) if error.status.is_some_and(|status| status < 126) => Ok(false),
-        Err(error) => Err(host::HostError::from(error).into()),
-    }
+    scene.once(start, serde_json::to_vec(setup).unwrap_or_default(), || {
+        match scene.host().runner.run(&command) {
+            Ok(_) => Ok(true),
+            // From 126 on the shell and the engine speak, not the program.
+            Err(error) if error.status.is_some_and(|status| status < 126) => Ok(false),
+            Err(error) => Err(host::HostError::from(error).into()),
+        }
+    })
 }
 
 fn inside(service: &ServiceWish, setup: &Setup, words: &[String]) -> Command {

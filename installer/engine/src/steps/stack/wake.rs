@@ -22,7 +22,8 @@ impl Doer<'_> {
             progress.note(format!("waking {} to set it up", service.name));
             let asleep = self.asleep(scene)?;
             let awake = self.wake(service, scene, progress);
-            let done = awake.and_then(|()| setup::bring_about_in(self.0, service, scene, progress));
+            let alone = StackWish { services: vec![service.clone()], ..self.0.clone() };
+            let done = awake.and_then(|()| setup::bring_about(&alone, scene, progress));
             // In any case, since nobody else would: Sablier stops only what it has started.
             let slept = self.put_to_sleep(&asleep, scene);
             done.and(slept)?;
