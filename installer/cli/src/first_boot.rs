@@ -175,6 +175,13 @@ impl FirstBoot<'_> {
         Journal::load(self.host()).ok().flatten().filter(|journal| journal.complete)
     }
 
+    /// The journal, if an install is complete and was found good: a run whose closing look failed
+    /// has done all, and is tried again all the same.
+    fn finished(&self) -> Option<Journal> {
+        let good = self.last_report().is_some_and(|report| report.exit == 0);
+        self.complete().filter(|_| good)
+    }
+
     /// What is left to do when a plan was carried out before.
     fn end(&mut self, journal: &Journal) -> u8 {
         match journal.plan.install() {
@@ -231,7 +238,7 @@ impl FirstBoot<'_> {
     }
 
     fn finished_elsewhere(&mut self) -> u8 {
-        match self.complete() {
+        match self.finished() {
             Some(journal) => self.end(&journal),
             None => 0,
         }
@@ -254,7 +261,7 @@ impl FirstBoot<'_> {
 
     fn try_once(&mut self) -> Result<Report, Failure> {
         let _lock = self.lock()?;
-        if let Some(journal) = self.complete() {
+        if let Some(journal) = self.finished() {
             self.end(&journal);
             return Ok(Report::new(self.version, Verdict::NoChange, 0, &self.host().clock.now()));
         }
@@ -346,13 +353,16 @@ impl FirstBoot<'_> {
         self.talk.say(&text);
     }
 
-    /// What the last run left in its report.
-    fn last_stop(&self) -> Stop {
+    /// What the last run left.
+    fn last_report(&self) -> Option<Report> {
         let bytes = host::files::read_optional(self.host().path(paths::REPORT)).ok().flatten();
-        bytes
-            .and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok())
-            .and_then(|report| Stop::of(&report))
-            .unwrap_or_else(card::rescue_without_report)
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok())
+    }
+
+    /// Why the last run stopped.
+    fn last_stop(&self) -> Stop {
+        let report = self.last_report();
+        report.as_ref().and_then(Stop::of).unwrap_or_else(card::rescue_without_report)
     }
 }
 

@@ -47,7 +47,7 @@ impl FirstBoot<'_> {
             if end.is_some_and(|end| self.host().clock.epoch() >= end) {
                 return Wish::Again;
             }
-            if self.complete().is_some() {
+            if self.finished().is_some() {
                 return Wish::Finished;
             }
             self.host().clock.sleep(Duration::from_secs(1));
@@ -108,7 +108,7 @@ impl FirstBoot<'_> {
         let _lock = lock::take(self.host(), "install").map_err(|busy| {
             Failure::machine(busy.to_string(), "wait until it is done, then look again")
         })?;
-        if self.complete().is_some() {
+        if self.finished().is_some() {
             return Ok(false);
         }
         let accepted = sealing::reseal(self.host(), &found.text, &found.source)?;

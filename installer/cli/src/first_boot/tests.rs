@@ -40,6 +40,10 @@ struct Fake {
     copies: Option<Verdict>,
     /// How the runs end; none left: well.
     ends: RefCell<VecDeque<u8>>,
+    /// A run that fails has carried out all, and what failed is the look after it.
+    all_done: bool,
+    /// Somebody else is done with `homelab apply` when the network is looked at next.
+    apply: Cell<bool>,
     log: RefCell<Vec<String>>,
 }
 
@@ -57,12 +61,20 @@ impl Fake {
             disks: Vec::new(),
             copies: None,
             ends: RefCell::default(),
+            all_done: false,
+            apply: Cell::default(),
             log: RefCell::default(),
         }
     }
 
     fn note(&self, text: impl Into<String>) {
         self.log.borrow_mut().push(text.into());
+    }
+
+    fn keep(&self, plan: &Plan, complete: bool) {
+        let mut journal = Journal::new(plan, "2026-11-24T00:00:00Z".to_owned());
+        journal.complete = complete;
+        journal.save(&self.host).unwrap();
     }
 
     fn report(&self, exit: u8) -> Report {
@@ -135,6 +147,10 @@ impl Machine for Fake {
         vec!["192.168.1.10".parse().unwrap()]
     }
     fn ports(&self) -> Vec<NetworkPort> {
+        if self.apply.take() {
+            self.keep(&plan(), true);
+            self.publish(&self.report(0), &Context::new(self.host.clone(), "0.1.0")).unwrap();
+        }
         let port = NetworkPort {
             name: "enp1s0".into(),
             mac: "52:54:00:12:34:56".into(),
@@ -189,9 +205,7 @@ impl Machine for Fake {
         let secrets: Vec<String> = context.secrets.keys().map(ToString::to_string).collect();
         self.note(format!("run with {}", secrets.join(", ")));
         let exit = self.ends.borrow_mut().pop_front().unwrap_or(0);
-        let mut journal = Journal::new(plan, "2026-11-24T00:00:00Z".to_owned());
-        journal.complete = exit == 0;
-        journal.save(&self.host).unwrap();
+        self.keep(plan, exit == 0 || self.all_done);
         self.report(exit)
     }
     fn start_stacks(&self, _: &Plan, _: &Context) {
@@ -201,9 +215,10 @@ impl Machine for Fake {
         self.note("verify");
         self.report(self.ends.borrow_mut().pop_front().unwrap_or(0))
     }
-    fn publish(&self, report: &Report, _: &Context) -> Result<(), String> {
+    fn publish(&self, report: &Report, context: &Context) -> Result<(), String> {
         self.note(format!("publish {}", report.exit));
-        Ok(())
+        let context = Context { medium: None, ..context.clone() };
+        engine::publish(&context, report, "").map_err(|trouble| trouble.to_string())
     }
     fn rest_attempts(&self) -> Result<(), String> {
         self.note("rest");
@@ -349,6 +364,32 @@ fn a_failure_is_tried_again_from_the_sealed_seed_and_then_given_up() {
 }
 
 #[test]
+fn a_failed_look_at_a_box_with_all_carried_out_is_tried_again_after_the_pause() {
+    let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+    stage.fake.all_done = true;
+    stage.fake.ends.borrow_mut().push_back(4);
+    let begun = stage.fake.host.clock.epoch();
+    assert_eq!(stage.install(), 0);
+    let run = "run with admin-password";
+    assert_eq!(stage.log(), [run, "publish 4", run, "publish 0"]);
+    assert!(stage.fake.host.clock.epoch() - begun >= 300, "it waits as it says");
+}
+
+#[test]
+fn who_finishes_it_by_hand_meanwhile_ends_the_pause() {
+    for all_done in [false, true] {
+        let mut stage = Stage::new().seeds(&[(1, GOOD)]);
+        stage.fake.all_done = all_done;
+        stage.fake.ends.borrow_mut().push_back(4);
+        stage.fake.apply.set(true);
+        assert_eq!(stage.install(), 0);
+        let run = "run with admin-password";
+        assert_eq!(stage.log(), [run, "publish 4", "publish 0", "verify", "publish 0"]);
+        assert!(stage.said.text().contains("the box is ready"));
+    }
+}
+
+#[test]
 fn a_failure_that_goes_away_ends_well() {
     let mut stage = Stage::new().seeds(&[(1, GOOD)]);
     stage.fake.ends.borrow_mut().push_back(4);
@@ -395,10 +436,7 @@ fn a_stick_that_is_started_again_after_its_copy_waits_to_be_pulled_out() {
 fn a_copy_whose_end_was_cut_off_is_ended_at_the_next_start() {
     let mut stage = Stage::new();
     sealing::seal(&stage.fake.host, GOOD, "a stick", &[].into()).unwrap();
-    let plan = Plan { steps: vec![copy()], ..plan() };
-    let mut journal = Journal::new(&plan, "2026-11-24T00:00:00Z".to_owned());
-    journal.complete = true;
-    journal.save(&stage.fake.host).unwrap();
+    stage.fake.keep(&Plan { steps: vec![copy()], ..plan() }, true);
     let typist = stage.types(&["\n"]);
     assert_eq!(stage.install(), 0);
     drop(typist.join().unwrap());
