@@ -526,6 +526,31 @@ fn what_fails_keeps_no_other_from_its_start() {
 }
 
 #[test]
+fn one_that_ran_before_has_until_its_next_check_to_become_well() {
+    for (well_after, exit) in [(350, 0), (400, 4)] {
+        let bench = Bench::new();
+        let plan = plan_of_two_services(&bench);
+        let ill = FakeContainers::with_health("traefik", Health::Unhealthy);
+        bench.fake.containers.set_project("core", vec![made("authelia"), ill]);
+        let fake = bench.fake.clone();
+        let begun = fake.host().clock.epoch();
+        bench.fake.containers.while_waiting(move || {
+            if fake.host().clock.epoch() - begun >= well_after {
+                fake.containers.set_health("core", Health::Healthy);
+            }
+        });
+        let report = bench.run(&plan);
+        assert_eq!(report.exit, exit, "well after {well_after} s: {report:?}");
+        if exit != 0 {
+            assert_eq!(
+                causes(&report)[1],
+                "traefik is unhealthy: it is not healthy after 360 s; it logged nothing"
+            );
+        }
+    }
+}
+
+#[test]
 fn one_that_comes_and_goes_is_waited_for_no_longer_than_one_that_never_came() {
     let bench = Bench::new();
     let mut plan = plan_of_two_services(&bench);

@@ -22,7 +22,7 @@ const LOOK: u64 = 5;
 const DOWN: i64 = 10;
 /// Seconds in which a service that runs may become well by itself: a busy machine answers a health
 /// check too late and the next one in time, which comes after five minutes and may take one.
-const PASSING: i64 = 360;
+const PASSING: u64 = 360;
 
 /// What was told last, so that it is not told twice.
 #[derive(Default)]
@@ -57,7 +57,7 @@ pub(super) fn settled(stack: &StackWish, scene: &Scene<'_>) -> Result<Vec<Contai
         };
         let all: Option<Vec<Standing>> = stack.services.iter().map(standing).collect();
         let passing = all.is_some_and(|all| all.contains(&Standing::Coming));
-        if !passing || host.clock.epoch() - begun >= PASSING {
+        if !passing || passed(begun, host.clock.epoch()) >= PASSING {
             return Ok(containers);
         }
         host.containers.wait_for_event(Duration::from_secs(LOOK))?;
@@ -96,10 +96,11 @@ pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<
             if Standing::of(service, container) == Standing::Good {
                 // If it is ill again later, others may keep it from answering: it has its time anew.
                 if let Some(awaited) = awaited.get_mut(name) {
-                    *awaited = Awaited::since(host.clock.epoch());
+                    *awaited = Awaited::running(service, host.clock.epoch());
                 }
             } else if container.running || awaited.contains_key(name) {
-                let awaited = awaited.entry(name).or_insert_with(|| Awaited::since(begun));
+                let running = || Awaited::running(service, begun);
+                let awaited = awaited.entry(name).or_insert_with(running);
                 match awaited.look(service, container, scene, progress) {
                     Ok(left) => {
                         patience = patience.min(left);
@@ -108,19 +109,20 @@ pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<
                     Err(trouble) => failed.push((name, trouble)),
                 }
             } else if service.after.iter().all(|other| is_good(other, stack, &containers)) {
-                ready.push((name, container));
+                ready.push((service, container));
             }
         }
         if coming == 0 && ready.is_empty() {
             return failed.into_iter().next().map_or(Ok(()), |(_, trouble)| Err(trouble));
         }
-        for (name, container) in ready.into_iter().take(at_a_time.saturating_sub(coming)) {
+        for (service, container) in ready.into_iter().take(at_a_time.saturating_sub(coming)) {
+            let name = &*service.name;
             let started = host.containers.start(&container.name).because(
                 format!("{name} cannot be started"),
                 format!("`cd {} && docker compose up -d` shows the same at work", stack.folder),
             );
             match started {
-                Ok(()) => drop(awaited.insert(name, Awaited::since(host.clock.epoch()))),
+                Ok(()) => drop(awaited.insert(name, Awaited::started(service, host.clock.epoch()))),
                 Err(trouble) => failed.push((name, trouble)),
             }
         }
@@ -133,13 +135,22 @@ pub(super) fn all(stack: &StackWish, scene: &Scene<'_>, progress: &mut Progress<
 struct Awaited {
     /// When we began to wait, or it was well last: a restart by the engine gives it no new time.
     since: i64,
+    /// Seconds that it has from then on.
+    patience: u64,
     down_since: Option<i64>,
     unprepared: Option<String>,
 }
 
 impl Awaited {
-    fn since(since: i64) -> Self {
-        Self { since, down_since: None, unprepared: None }
+    /// A service that was just started, and is asked all the time whether it is well.
+    fn started(service: &ServiceWish, since: i64) -> Self {
+        Self { since, patience: service.deadline, down_since: None, unprepared: None }
+    }
+
+    /// One that ran before, and is asked every five minutes only.
+    fn running(service: &ServiceWish, since: i64) -> Self {
+        let patience = service.deadline.max(PASSING);
+        Self { patience, ..Self::started(service, since) }
     }
 
     /// Seconds that it still has; how it failed, if it did.
@@ -163,16 +174,21 @@ impl Awaited {
                 return Err(self::told(container, "it does not run", scene));
             }
         }
-        let over = u64::try_from(now - self.since).unwrap_or_default();
-        if over < service.deadline {
-            return Ok(service.deadline - over);
+        let over = passed(self.since, now);
+        if over < self.patience {
+            return Ok(self.patience - over);
         }
-        let mut text = format!("it is not healthy after {} s", service.deadline);
+        let mut text = format!("it is not healthy after {} s", self.patience);
         if let Some(why) = &self.unprepared {
             text += &format!(" and {why}");
         }
         Err(self::told(container, &text, scene))
     }
+}
+
+/// Seconds from then to now.
+fn passed(then: i64, now: i64) -> u64 {
+    u64::try_from(now - then).unwrap_or_default()
 }
 
 /// Is there more to do for a stack than to wait until what runs of it is well?
