@@ -83,6 +83,9 @@ struct Checkers {
     /// Where results go, one folder a check
     #[arg(long, default_value = "build/qemu-tests/checkers")]
     results: PathBuf,
+    /// Those, too, whose programs take long to build
+    #[arg(long)]
+    all: bool,
     /// As for `cargo test`: a filter, --list, --exact, --skip NAME
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
@@ -135,7 +138,8 @@ fn provide_cryptography() -> Result<()> {
 fn checked(options: &Checkers) -> Result<i32> {
     tools::must_be_there(tools::CHECKERS)?;
     // Outside the enclosure, where there is a network to fetch from; inside it is only found.
-    let bench = Bench::open(Path::new("."), &options.base, &options.results)?;
+    let left_out = checkers::left_out(options.all);
+    let bench = Bench::open(Path::new("."), &options.base, &options.results, left_out)?;
     if let Some(status) = world::enclosed()? {
         return Ok(status);
     }

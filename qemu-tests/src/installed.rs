@@ -106,27 +106,19 @@ pub fn tell(scene: &Scene<'_>, event: &Event) {
 }
 
 impl Installed {
-    /// Installs a box from nothing: image, seed, power, and then it must come up by itself.
+    /// Installs a box on a machine that has the image and the seed: power, and then it must come up
+    /// by itself.
     ///
     /// # Errors
     /// It did not; what can be read from its disk is written down.
-    pub fn bring_up(scene: &Scene<'_>, wish: Wish, firmware: Firmware) -> Result<Self> {
-        let spec = machine_for(scene, &wish, firmware)?;
-        Self::bring_up_on(scene, wish, spec)
-    }
-
-    /// The same on a machine that has the image and the seed already.
-    ///
-    /// # Errors
-    /// As [`Self::bring_up`].
-    pub fn bring_up_on(scene: &Scene<'_>, wish: Wish, spec: Spec) -> Result<Self> {
+    pub fn bring_up(scene: &Scene<'_>, wish: Wish, spec: Spec) -> Result<Self> {
         match Self::run_on(scene, spec)? {
             (machine, Ok(Verdict::Installed)) => Self::reach(scene, machine, wish),
             (machine, other) => Err(lost(scene, machine, &wish, other)),
         }
     }
 
-    /// The same from nothing for a box whose way up is long: where its run ended with a failure, the
+    /// The same, with its machine, for a box whose way up is long: where its run ended with a failure, the
     /// box is there to be asked all the same, with what failed.
     ///
     /// # Errors

@@ -85,7 +85,8 @@ const LAYERS: &[Layer] = &[
         name: "checkers",
         reading: Reading::TestResults,
         program: |options| {
-            Ok(own()?.arg("checkers").arg("--results").arg(options.results.join("checkers")))
+            let results = options.results.join("checkers");
+            Ok(own()?.arg("checkers").args(slow(options)).arg("--results").arg(results))
         },
     },
     Layer { name: "image-twice", reading: Reading::OneQuestion, program: image_twice },
@@ -93,11 +94,15 @@ const LAYERS: &[Layer] = &[
         name: "machines",
         reading: Reading::TestResults,
         program: |options| {
-            let slow: &[&str] = if options.all { &["--all"] } else { &[] };
-            Ok(own()?.arg("run").args(slow).arg("--results").arg(&options.results))
+            Ok(own()?.arg("run").args(slow(options)).arg("--results").arg(&options.results))
         },
     },
 ];
+
+/// The word by which the slow ones are asked for.
+fn slow(options: &Options) -> &'static [&'static str] {
+    if options.all { &["--all"] } else { &[] }
+}
 
 /// This program.
 fn own() -> Result<Program> {

@@ -24,6 +24,8 @@ pub struct Bench {
     pub owners: Owners,
     /// What is checked.
     pub variants: Vec<Variant>,
+    /// Names of checkers whose programs are not there.
+    pub left_out: &'static [&'static str],
     folder: PathBuf,
     /// What there is only inside of the enclosure.
     inside: Option<Inside>,
@@ -50,14 +52,20 @@ pub struct Case<'a> {
 }
 
 impl Bench {
-    /// Makes the programs and the plans; outside of the enclosure, where there is a network.
+    /// Makes the programs but for those of the checkers that are left out, and the plans; outside of
+    /// the enclosure, where there is a network.
     ///
     /// # Errors
     /// A program cannot be had, or a seed not be fulfilled.
-    pub fn open(source: &Path, base: &Path, folder: &Path) -> Result<Self> {
-        let owners = owners::ensure(source, base)?;
+    pub fn open(
+        source: &Path,
+        base: &Path,
+        folder: &Path,
+        left_out: &'static [&'static str],
+    ) -> Result<Self> {
+        let owners = owners::ensure(source, base, left_out)?;
         let variants = variant::all(source)?;
-        Ok(Self { owners, variants, folder: folder.to_owned(), inside: None })
+        Ok(Self { owners, variants, left_out, folder: folder.to_owned(), inside: None })
     }
 
     /// Makes what the cases need; inside of it.

@@ -228,7 +228,17 @@ const CHECKERS: &[Checker] = &[
     },
 ];
 
-/// Runs the selected checks and tells what they were made with.
+/// Checkers whose programs take long to build, of services that are not deployed by default: not for
+/// every run.
+const SLOW: &[&str] = &["promtail"];
+
+/// The names of the checkers that are left out if the slow ones are not asked for.
+pub fn left_out(slow: bool) -> &'static [&'static str] {
+    if slow { &[] } else { SLOW }
+}
+
+/// Runs the selected checks of those for which the bench has the programs, and tells what they were
+/// made with.
 ///
 /// # Errors
 /// The bench cannot be prepared.
@@ -236,11 +246,14 @@ pub fn run(mut bench: Bench, arguments: &Arguments) -> Result<Conclusion> {
     if !arguments.list {
         bench.prepare()?;
         bench.owners.truths().for_each(|line| println!("{line}"));
+        if !bench.left_out.is_empty() {
+            println!("left out without --all: {}", bench.left_out.join(", "));
+        }
         println!("checked by nobody: {}", unread(&bench.variants).join(", "));
     }
     let bench = Arc::new(bench);
     let mut trials = Vec::new();
-    for checker in CHECKERS {
+    for checker in CHECKERS.iter().filter(|checker| !bench.left_out.contains(&checker.name)) {
         for variant in &bench.variants {
             if checker.service.is_none_or(|service| variant.has(service)) {
                 let (bench, name) = (Arc::clone(&bench), variant.name);

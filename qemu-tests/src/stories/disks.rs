@@ -68,7 +68,7 @@ pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {
     spec.disks.push(Disk::raw(foreign, "BOX-FOREIGN", Bus::Sata));
     spec.disks.push(Disk::raw(with_data(scene, "backup")?, "BOX-BACKUP", Bus::Nvme));
     spec.disks.push(Disk::raw(empty(scene, "media")?, "BOX-MEDIA", Bus::Virtio));
-    scene.installed = Some(Installed::bring_up_on(scene, wish, spec)?);
+    scene.installed = Some(Installed::bring_up(scene, wish, spec)?);
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use model::{paths, report::Report};
 
 use crate::{
     guest::web::fingerprint,
-    installed::Installed,
-    machine::{Patience, disk::fat_file, firmware::Firmware},
+    installed::{Installed, machine_for},
+    machine::{Patience, Spec, disk::fat_file, firmware::Firmware},
     scene::Scene,
     seed::Wish,
 };
@@ -15,17 +15,20 @@ use crate::{
 pub fn on_seabios(scene: &mut Scene<'_>) -> Result<()> {
     let wish =
         Wish { domain: Some("box-one-test.duckdns.org"), duckdns: true, ..scene.wish("box-one") };
-    comes_up(scene, wish, Firmware::SeaBios)
+    let mut spec = machine_for(scene, &wish, Firmware::SeaBios)?;
+    spec.extras.usb = true;
+    comes_up(scene, wish, spec)
 }
 
 /// A box with nothing but defaults, on UEFI with Secure Boot.
 pub fn on_secure_boot(scene: &mut Scene<'_>) -> Result<()> {
     let wish = scene.wish("box-two");
-    comes_up(scene, wish, Firmware::OvmfSecureBoot)
+    let spec = machine_for(scene, &wish, Firmware::OvmfSecureBoot)?;
+    comes_up(scene, wish, spec)
 }
 
-fn comes_up(scene: &mut Scene<'_>, wish: Wish, firmware: Firmware) -> Result<()> {
-    let installed = Installed::bring_up(scene, wish, firmware)?;
+fn comes_up(scene: &mut Scene<'_>, wish: Wish, spec: Spec) -> Result<()> {
+    let installed = Installed::bring_up(scene, wish, spec)?;
     super::identity::remember(scene, &installed)?;
     scene.installed = Some(installed);
     Ok(())

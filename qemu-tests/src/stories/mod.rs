@@ -49,7 +49,7 @@ const USUAL: &[Story] = &[
             ("canaries-not-in-containers", secrets::not_in_containers),
             ("canaries-not-in-readable-files", secrets::not_in_readable_files),
             ("a-second-apply-changes-nothing", repeat::second_apply),
-            ("a-reboot-brings-everything-back", repeat::reboot),
+            ("a-reboot-with-a-stick-brings-everything-back", repeat::reboot_with_a_stick),
             ("canaries-not-on-the-seed-partition", secrets::not_on_the_seed_partition),
         ],
     ),
@@ -74,7 +74,6 @@ const USUAL: &[Story] = &[
             ("goes-on-at-the-serial-line-after-a-cut", wizard::goes_on_at_the_serial_line),
             ("tells-the-plan-before-the-confirmation", wizard::tells_the_plan),
             ("comes-up", wizard::comes_up),
-            ("an-installed-box-ignores-a-stick", wizard::ignores_a_stick),
         ],
     ),
     Story::new(

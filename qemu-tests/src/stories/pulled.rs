@@ -37,7 +37,7 @@ pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
     spec.disks.push(Disk::raw(empty(scene, "backup")?, SERIAL, Bus::Usb));
     // The kernel complains of writes that find no disk.
     spec.exempt.extend(["file-system", "failed-unit"]);
-    scene.installed = Some(Installed::bring_up_on(scene, wish, spec)?);
+    scene.installed = Some(Installed::bring_up(scene, wish, spec)?);
     let ssh = &scene.installed()?.ssh;
     ssh.sudo(&format!("sh -c \"echo here > {PROBE} && sync\"")).map(drop)
 }

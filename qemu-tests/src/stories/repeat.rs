@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use model::report::{Outcome, Verdict};
+use model::{
+    paths,
+    report::{Outcome, Verdict},
+};
 
 use crate::{
     installed::{Installed, MEMORY},
+    machine::disk::{Bus, Disk, stick},
     scene::Scene,
 };
 
@@ -60,6 +64,26 @@ pub fn reboot(scene: &mut Scene<'_>) -> Result<()> {
     let failed = installed.ssh.run("systemctl list-units --failed --plain --no-legend")?;
     ensure!(failed.trim().is_empty(), "units failed:\n{failed}");
     installed.machine.look_for_badness()
+}
+
+/// The same with a stick in it that has another seed, which means nothing to an installed box.
+pub fn reboot_with_a_stick(scene: &mut Scene<'_>) -> Result<()> {
+    let path = scene.folder.join("stick.raw");
+    let other = scene.wish("box-stolen").text();
+    stick(&path, *b"HOMELABSEED", paths::partition::SEED_FILE, &other)?;
+    let installed = scene.installed()?;
+    installed.machine.plug_in(Disk::raw(path, "STICK", Bus::Usb))?;
+    let digest = format!("sha256sum {}", paths::SEED);
+    let before = installed.ssh.sudo(&digest)?;
+    reboot(scene)?;
+    let installed = scene.installed()?;
+    // Control: the stick is there, and would be found.
+    let there = installed.ssh.sudo("blkid -L HOMELABSEED")?;
+    ensure!(there.contains("/dev/sd"), "the box does not see the stick: {there}");
+    ensure!(installed.ssh.sudo(&digest)? == before, "the sealed seed was changed");
+    let log = installed.ssh.sudo("journalctl -b -u homelab-install --no-pager")?;
+    ensure!(!log.contains("HOMELAB-SEED") && !log.contains("box-stolen"), "it looked:\n{log}");
+    Ok(())
 }
 
 /// The unit that brings everything up has ended.

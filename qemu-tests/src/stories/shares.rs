@@ -39,7 +39,7 @@ pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
     let mut spec = machine_for(scene, &wish, Firmware::SeaBios)?;
     // Mounts of a server that is off.
     spec.exempt.push("failed-unit");
-    scene.installed = Some(Installed::bring_up_on(scene, wish, spec)?);
+    scene.installed = Some(Installed::bring_up(scene, wish, spec)?);
     scene.file_server = Some(server);
     Ok(())
 }

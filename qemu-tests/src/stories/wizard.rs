@@ -19,11 +19,7 @@ use model::{
 use super::wrong_seed::plant;
 use crate::{
     installed::{DISK_SIZE, Installed, MEMORY, until_finished},
-    machine::{
-        Extras, Machine, Patience, Spec,
-        disk::{Bus, Disk, stick},
-        firmware::Firmware,
-    },
+    machine::{Extras, Machine, Patience, Spec, disk::Disk, firmware::Firmware},
     scene::{Scene, copy_sparse},
     seed::{ADMIN, Wish},
     world::TIME_ZONE,
@@ -208,26 +204,6 @@ pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
     ensure!(zone.trim() == TIME_ZONE, "the time zone is {zone}, and the network says {TIME_ZONE}");
     let left = ssh.sudo(&format!("ls {} 2>&1 || true", paths::ANSWERS))?;
     ensure!(left.contains("No such file"), "the answers are still there: {left}");
-    Ok(())
-}
-
-/// A stick with another seed, left in while the box is started anew, means nothing to it.
-pub fn ignores_a_stick(scene: &mut Scene<'_>) -> Result<()> {
-    let path = scene.folder.join("stick.raw");
-    let other = scene.wish("box-stolen").text();
-    stick(&path, *b"HOMELABSEED", paths::partition::SEED_FILE, &other)?;
-    let installed = scene.installed()?;
-    installed.machine.plug_in(Disk::raw(path, "STICK", Bus::Usb))?;
-    let digest = format!("sha256sum {}", paths::SEED);
-    let before = installed.ssh.sudo(&digest)?;
-    super::repeat::reboot(scene)?;
-    let installed = scene.installed()?;
-    // Control: the stick is there, and would be found.
-    let there = installed.ssh.sudo("blkid -L HOMELABSEED")?;
-    ensure!(there.contains("/dev/sd"), "the box does not see the stick: {there}");
-    ensure!(installed.ssh.sudo(&digest)? == before, "the sealed seed was changed");
-    let log = installed.ssh.sudo("journalctl -b -u homelab-install --no-pager")?;
-    ensure!(!log.contains("HOMELAB-SEED") && !log.contains("box-stolen"), "it looked:\n{log}");
     Ok(())
 }
 
