@@ -118,8 +118,8 @@ impl Installed {
         }
     }
 
-    /// The same, with its machine, for a box whose way up is long: where its run ended with a failure, the
-    /// box is there to be asked all the same, with what failed.
+    /// The same with its machine, for a box whose way up is long: where its run ended with a
+    /// failure, the box is there to be asked all the same, with what failed.
     ///
     /// # Errors
     /// The run never ended, or nobody gets in.

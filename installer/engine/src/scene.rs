@@ -109,15 +109,13 @@ impl<'a> Scene<'a> {
 
     /// Does a hash belong to a secret? Found out once a run.
     pub(crate) fn belong(&self, secret: &Secret, hash: &Secret, notation: Notation) -> bool {
-        self.once(secret.reveal(), hash.reveal(), || Ok(password::matches(secret, hash, notation)))
-            .unwrap_or_default()
+        let matches = || Ok(password::matches(secret, hash, notation));
+        self.once(secret.reveal(), hash.reveal(), matches).unwrap_or_default()
     }
 
     /// A hash was just made of a secret.
     pub(crate) fn remember(&self, secret: &Secret, hash: &Secret) {
-        if let Ok(mut known) = self.known.lock() {
-            known.insert((Digest::of(secret.reveal()), Digest::of(hash.reveal())));
-        }
+        self.know((Digest::of(secret.reveal()), Digest::of(hash.reveal())));
     }
 
     /// Do two belong together? `ask` is called until it says so for the first time in a run.
@@ -135,10 +133,16 @@ impl<'a> Scene<'a> {
             return Ok(true);
         }
         let belong = ask()?;
-        if let (true, Ok(mut known)) = (belong, self.known.lock()) {
-            known.insert(pair);
+        if belong {
+            self.know(pair);
         }
         Ok(belong)
+    }
+
+    fn know(&self, pair: (Digest, Digest)) {
+        if let Ok(mut known) = self.known.lock() {
+            known.insert(pair);
+        }
     }
 
     /// Certificates come from the box's own authority.

@@ -228,8 +228,8 @@ const CHECKERS: &[Checker] = &[
     },
 ];
 
-/// Checkers whose programs take long to build, of services that are not deployed by default: not for
-/// every run.
+/// Checkers whose programs, of the same names, take long to build, and whose services no box has by
+/// default: not for every run.
 const SLOW: &[&str] = &["promtail"];
 
 /// The names of the checkers that are left out if the slow ones are not asked for.
