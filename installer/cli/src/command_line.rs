@@ -133,6 +133,8 @@ enum Stack {
         /// Its name
         name: Option<String>,
     },
+    /// Stop all of them, when the box goes off; run by homelab-stop.service
+    Stop,
 }
 
 /// What a wrong command line exits with: 2, which is usual, is the wrong seed's.
@@ -173,6 +175,7 @@ pub fn main() -> u8 {
         Verb::Rejoin => day_two::rejoin(&host),
         Verb::Stack(Stack::Start { name: Some(name) }) => stack::start(&host, &name),
         Verb::Stack(Stack::Start { name: None }) => stack::start_again(&host),
+        Verb::Stack(Stack::Stop) => stack::stop_all(&host),
     })
 }
 

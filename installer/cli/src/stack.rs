@@ -1,5 +1,6 @@
 //! `stack start`: what the unit of a stack that needs volumes runs when they are there, and the unit that
-//! tries again what could not be brought up at the start of the box.
+//! tries again what could not be brought up at the start of the box. `stack stop`: what happens when it
+//! goes off.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -46,6 +47,19 @@ pub fn start(host: &Host, name: &str) -> Result<u8, Failure> {
             Ok(0)
         }
     }
+}
+
+/// Stops all stacks, before the engine is stopped itself.
+///
+/// # Errors
+/// The journal cannot be read, the engine does not answer, or something did not stop.
+pub fn stop_all(host: &Host) -> Result<u8, Failure> {
+    need_root("stack stop")?;
+    // No lock: whoever has it is stopped at the same time.
+    if let Some(journal) = journal(host)? {
+        engine::stop_stacks(&journal.plan, &Context::new(host.clone(), VERSION))?;
+    }
+    Ok(0)
 }
 
 /// Brings up what could not be brought up at the start of the box, until it is: the way to the VPN may
@@ -170,6 +184,25 @@ mod tests {
         fake.containers.heal();
         again(&left);
         assert_eq!(fake.containers.done(), ["start wiki"]);
+    }
+
+    #[test]
+    fn what_runs_is_stopped_before_the_engine_is() {
+        let folder = tempfile::tempdir().unwrap();
+        host_in(folder.path());
+        let fake = host::fake::host(folder.path());
+        let host = fake.host();
+        assert_eq!(stop_all(&host).unwrap_or(9), 0, "nothing is installed");
+        Journal::new(&plan(), "2026-11-24T00:00:00Z".to_owned()).save(&host).unwrap();
+        let stopped = Container { running: false, ..FakeContainers::running("asleep") };
+        fake.containers.set_project("wiki", vec![stopped.clone()]);
+        assert_eq!(stop_all(&host).unwrap_or(9), 0);
+        assert!(fake.runner.commands().is_empty(), "nothing runs");
+        let running = ["wiki", "wiki-db"].map(FakeContainers::running);
+        fake.containers.set_project("wiki", [&running[..], &[stopped]].concat());
+        fake.runner.answer(["docker", "stop"], "");
+        assert_eq!(stop_all(&host).unwrap_or(9), 0);
+        assert_eq!(fake.runner.commands(), ["docker stop wiki wiki-db"]);
     }
 
     #[test]

@@ -36,4 +36,6 @@ pub use publish::publish;
 pub use replace::copy_disk;
 pub use run::{renew, run, verify};
 pub use sink::{Fan, JsonLines, Listener, Silence, Sink};
-pub use stacks::{can_go_on, down, held, is_astray, rejoin, start_stack, start_stacks};
+pub use stacks::{
+    can_go_on, down, held, is_astray, rejoin, start_stack, start_stacks, stop_stacks,
+};

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use host::Command;
 use model::plan::{Action, Plan, StackWish, Step};
 
 use crate::{
@@ -16,6 +17,8 @@ use crate::{
 
 /// Between two questions to a container engine that does not run yet.
 const LOOK: Duration = Duration::from_secs(2);
+/// For all containers to stop, each within the time that its Compose file gives it.
+const STOP: Duration = Duration::from_secs(170);
 
 /// Brings up, in order, the stacks that had no turn since the start of the box. What one of them lacks
 /// keeps no other from its turn; a look at the plan tells it. The engine may take its
@@ -28,6 +31,27 @@ pub fn start_stacks(plan: &Plan, context: &Context, sink: &mut dyn Sink) {
     }
     let scene = Scene::new(context, plan);
     stacks(plan).for_each(|(step, stack)| take_turn(step, stack, &scene, sink));
+}
+
+/// Stops what runs of a plan's stacks, all at once, as the engine does when the box goes off. But what the
+/// engine is told to stop it does not try to start at the next start of the box, where it would be
+/// refused until the stack has its turn.
+///
+/// # Errors
+/// The engine does not answer, or something did not stop.
+pub fn stop_stacks(plan: &Plan, context: &Context) -> Result<(), Failure> {
+    let scene = Scene::new(context, plan);
+    let mut running = Vec::new();
+    for (step, stack) in stacks(plan) {
+        let containers = context.host.containers.project(&stack.name);
+        let containers = containers.map_err(|error| Failure::in_step(&step.id)(error.into()))?;
+        running.extend(containers.into_iter().filter(|c| c.running).map(|c| c.name));
+    }
+    if running.is_empty() {
+        return Ok(());
+    }
+    let stop = Command::new("docker").arg("stop").args(running).timeout(STOP);
+    scene.run(stop).map(drop).map_err(Failure::Machine)
 }
 
 /// Brings up one stack: its volume is back. Those before it that had no turn since the start of the
