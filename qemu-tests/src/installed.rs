@@ -71,8 +71,7 @@ pub fn machine_for(scene: &Scene<'_>, wish: &Wish, firmware: Firmware) -> Result
 /// # Errors
 /// The seed was refused, or the machine failed in any way ([`Machine::wait`]).
 pub fn until_finished(scene: &Scene<'_>, machine: &mut Machine) -> Result<Verdict> {
-    let patience = if machine.memory() > MEMORY { Patience::EVERYTHING } else { Patience::INSTALL };
-    machine.wait("the end of the installation", patience, |event| match event {
+    machine.wait("the end of the installation", patience_with(machine), |event| match event {
         Event::Finished { verdict } => Ok(Some(verdict.clone())),
         Event::SeedRefused { problems } => bail!("the seed was refused:\n{}", problems.join("\n")),
         event => {
@@ -80,6 +79,11 @@ pub fn until_finished(scene: &Scene<'_>, machine: &mut Machine) -> Result<Verdic
             Ok(None)
         }
     })
+}
+
+/// How long a box may take for an installation, or a start.
+fn patience_with(machine: &Machine) -> Patience {
+    if machine.memory() > MEMORY { Patience::EVERYTHING } else { Patience::INSTALL }
 }
 
 /// Shows what matters of an event.
@@ -240,29 +244,28 @@ impl Installed {
         parse_identity(&text)
     }
 
-    /// Restarts the box and waits until it lets us in again, on another boot.
+    /// Restarts the box and waits until it has said how it found itself. Nobody asks it meanwhile: a
+    /// login takes an emulated processor seconds, and a box that starts has none to spare.
     ///
     /// # Errors
     /// It does not come back.
     pub fn reboot(&mut self) -> Result<()> {
         let boot = "cat /proc/sys/kernel/random/boot_id";
         let before = self.ssh.run(boot)?;
+        // What it said until now is not about the restart.
+        self.machine.look_for_badness()?;
         // The connection may end before the answer.
         drop(self.ssh.finish_as("root", "systemctl reboot", b""));
         self.ssh.disconnect();
-        let deadline = Instant::now() + Duration::from_secs(900);
-        loop {
-            self.machine.look_for_badness()?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            self.ssh.connect(left.min(Duration::from_secs(60))).or_else(|error| {
-                if left.is_zero() { Err(error.context("after a reboot")) } else { Ok(()) }
-            })?;
-            match self.ssh.run(boot) {
-                Ok(now) if now != before => return Ok(()),
-                _ if left.is_zero() => bail!("the box never rebooted"),
-                _ => std::thread::sleep(Duration::from_secs(1)),
-            }
-        }
+        let Patience { ceiling, .. } = patience_with(&self.machine);
+        // While its stacks come up it says nothing.
+        let patience = Patience { stall: ceiling, ceiling };
+        self.machine.wait("the look of a box that was restarted", patience, |event| {
+            Ok(matches!(event, Event::Finished { .. }).then_some(()))
+        })?;
+        self.ssh.connect(Duration::from_secs(240)).context("after a reboot")?;
+        ensure!(self.ssh.run(boot)? != before, "it was never restarted");
+        Ok(())
     }
 
     /// Writes down what the box can still tell: journal, report, containers, rendered files.

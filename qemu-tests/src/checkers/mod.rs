@@ -228,9 +228,8 @@ const CHECKERS: &[Checker] = &[
     },
 ];
 
-/// Checkers whose programs, of the same names, take long to build, and whose services no box has by
-/// default: not for every run.
-const SLOW: &[&str] = &["promtail"];
+/// Checkers whose programs, of the same names, take longest to build: not for every run.
+const SLOW: &[&str] = &["loki", "promtail"];
 
 /// The names of the checkers that are left out if the slow ones are not asked for.
 pub fn left_out(slow: bool) -> &'static [&'static str] {

@@ -19,7 +19,7 @@ use crate::{program::Program, world::BRIDGE};
 const ABREAST: &[usize] = &[2000, 1000, 500];
 
 /// Sweeps that may run at once: each is idle most of its time.
-const SWEEPS: u64 = 2;
+const SWEEPS: u64 = 4;
 
 /// How long a connection of a sweep waits: Linux asks at once, after one second and after three.
 const ANSWER: Duration = Duration::from_secs(4);

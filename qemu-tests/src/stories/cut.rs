@@ -5,14 +5,11 @@
 //! takes the wrong one.
 
 use anyhow::{Context, Result, bail, ensure};
-use model::{
-    Digest,
-    report::{Event, Phase, Verdict},
-};
+use model::report::{Event, Phase, Verdict};
 
 use crate::{
     installed::{DISK_SIZE, Installed, machine_for, tell, until_finished},
-    machine::{Machine, Patience, disk::Disk, firmware::Firmware},
+    machine::{Machine, Patience, Spec, disk::Disk, firmware::Firmware},
     scene::Scene,
     seed::Wish,
 };
@@ -34,16 +31,14 @@ enum Point {
     Stacks,
 }
 
-/// Runs until the point, cuts the power, switches on again.
-fn cut_at(scene: &Scene<'_>, machine: &mut Machine, point: &Point) -> Result<Digest> {
-    let mut plan = None;
+/// Follows the run until the point.
+fn run_until(scene: &Scene<'_>, machine: &mut Machine, point: &Point) -> Result<()> {
     let wanted = match point {
         Point::Images => "images",
         Point::Stacks => "stacks/core",
     };
     machine.wait(&format!("the middle of {wanted}"), Patience::INSTALL, |event| {
         match event {
-            Event::Started { plan: digest, .. } => plan = Some(digest.clone()),
             Event::Progress { step, done, total, .. } if step.0 == wanted => {
                 return Ok((*done > 0 && done < total).then_some(()));
             }
@@ -56,52 +51,64 @@ fn cut_at(scene: &Scene<'_>, machine: &mut Machine, point: &Point) -> Result<Dig
         Ok(None)
     })?;
     scene.note(&format!("power cut in {wanted}"));
-    plan.context("no plan was announced")
+    Ok(())
 }
 
 /// First cut, on a BIOS: while images are being pulled.
 pub fn in_images(scene: &mut Scene<'_>) -> Result<()> {
-    in_images_on(scene, Firmware::SeaBios)
+    let spec = machine_for(scene, &wish(scene), Firmware::SeaBios)?;
+    let spec = beside_its_twin(scene, spec)?;
+    while_pulling(scene, || Machine::start(spec))
 }
 
-/// The same under Secure Boot.
-pub fn in_images_on_secure_boot(scene: &mut Scene<'_>) -> Result<()> {
-    in_images_on(scene, Firmware::OvmfSecureBoot)
-}
-
-fn in_images_on(scene: &mut Scene<'_>, firmware: Firmware) -> Result<()> {
-    let mut spec = machine_for(scene, &wish(scene), firmware)?;
+/// The box with a twin of its one disk, which the machine counts first.
+pub(super) fn beside_its_twin(scene: &Scene<'_>, mut spec: Spec) -> Result<Spec> {
     let own = spec.disks.remove(0).honest();
     let image = scene.folder.join("image.raw");
     let twin = scene.folder.join("twin.qcow2");
     let twin = Disk::overlay(&image, &twin, DISK_SIZE, "TWIN-DISK-1")?.honest();
     spec.disks = vec![twin, own];
     spec.boot_from = 1;
+    Ok(spec)
+}
+
+/// Begins an installation, cuts it while images are pulled, switches on again.
+pub(super) fn while_pulling(
+    scene: &mut Scene<'_>,
+    begin: impl FnOnce() -> Result<Machine>,
+) -> Result<()> {
     // On loopback a pull has hardly a middle.
     let registry = &scene.setup.images.registry;
     registry.limit(Some(IN_THE_MIDDLE));
-    let mut machine = Machine::start(spec)?;
-    let cut = cut_at(scene, &mut machine, &Point::Images);
+    let machine = begin().and_then(|mut machine| {
+        run_until(scene, &mut machine, &Point::Images)?;
+        Ok(machine)
+    });
     registry.limit(None);
-    cut?;
-    scene.machine = Some(Machine::start(machine.cut())?);
+    scene.machine = Some(Machine::start(machine?.cut())?);
     Ok(())
 }
 
 /// Second cut: the box went on with the same plan, and loses power while containers start.
 pub fn in_stacks(scene: &mut Scene<'_>) -> Result<()> {
     let mut machine = scene.machine.take().context("there is no machine")?;
-    cut_at(scene, &mut machine, &Point::Stacks)?;
+    run_until(scene, &mut machine, &Point::Stacks)?;
     scene.machine = Some(Machine::start(machine.cut())?);
     Ok(())
 }
 
 /// The third start brings the box to its end.
 pub fn comes_up_complete(scene: &mut Scene<'_>) -> Result<()> {
+    let wish = wish(scene);
+    complete(scene, wish)
+}
+
+/// The machine brings the box of this wish to its end.
+pub(super) fn complete(scene: &mut Scene<'_>, wish: Wish) -> Result<()> {
     let mut machine = scene.machine.take().context("there is no machine")?;
     let verdict = until_finished(scene, &mut machine)?;
     ensure!(verdict == Verdict::Installed, "it ended with {verdict:?}");
-    let installed = Installed::reach(scene, machine, wish(scene))?;
+    let installed = Installed::reach(scene, machine, wish)?;
     super::identity::remember(scene, &installed)?;
     scene.installed = Some(installed);
     super::install::every_step_is_good(scene)

@@ -21,16 +21,29 @@ pub fn ssh_takes_the_key_only(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// IPv4: exactly the model's ports.
-pub fn ports_ipv4(scene: &mut Scene<'_>) -> Result<()> {
-    let target = scene.installed()?.machine.port().ipv4.into();
-    exactly_the_models(scene, target, GATEWAY.into(), STRANGER.into())
-}
-
-/// IPv6: exactly the model's ports.
-pub fn ports_ipv6(scene: &mut Scene<'_>) -> Result<()> {
-    let target = scene.installed()?.machine.port().ipv6.into();
-    exactly_the_models(scene, target, GATEWAY_6.into(), STRANGER_6.into())
+/// Neighbour and stranger find exactly the model's ports, by IPv4 and by IPv6. All four look at the same
+/// time: each spends most of it waiting for what the firewall drops.
+pub fn ports(scene: &mut Scene<'_>) -> Result<()> {
+    let installed = scene.installed()?;
+    let rules = rules_of(&installed.plan()?)?;
+    let port = installed.machine.port();
+    let views: [(IpAddr, IpAddr, IpAddr); 2] = [
+        (port.ipv4.into(), GATEWAY.into(), STRANGER.into()),
+        (port.ipv6.into(), GATEWAY_6.into(), STRANGER_6.into()),
+    ];
+    scene.note("all TCP ports, as neighbours and strangers see them");
+    thread::scope(|scope| {
+        let looks = views.map(|(target, neighbour, stranger)| {
+            let rules = &rules;
+            scope.spawn(move || exactly_the_models(rules, target, neighbour, stranger))
+        });
+        looks
+            .into_iter()
+            .try_for_each(|look| look.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
+    views
+        .into_iter()
+        .try_for_each(|(target, _, stranger)| nothing_else_by_udp(&rules, target, stranger))
 }
 
 /// Ports on which something may sit on a Debian box, asked for on UDP.
@@ -49,12 +62,11 @@ struct Rule {
 }
 
 fn exactly_the_models(
-    scene: &mut Scene<'_>,
+    rules: &[Rule],
     target: IpAddr,
     neighbour: IpAddr,
     stranger: IpAddr,
 ) -> Result<()> {
-    let rules = rules_of(&scene.installed()?.plan()?)?;
     let for_all: BTreeSet<u16> = rules
         .iter()
         .filter(|rule| rule.tcp && rule.from.is_empty())
@@ -67,7 +79,6 @@ fn exactly_the_models(
     let near: BTreeSet<u16> = rules.iter().filter(|rule| rule.tcp).map(|rule| rule.port).collect();
     ensure!(near == BTreeSet::from([22, 80, 443]), "the plan opens {near:?} to neighbours");
 
-    scene.note(&format!("all TCP ports of {target}, as {stranger} and {neighbour} see them"));
     let (far, close) = thread::scope(|scope| {
         let far = scope.spawn(|| open_tcp(stranger, target, &for_all));
         let close = open_tcp(neighbour, target, &near);
@@ -78,16 +89,14 @@ fn exactly_the_models(
     // SSH is among them, so the stranger met the firewall and not an idle machine.
     let open = close?;
     ensure!(open == near, "{neighbour} finds {open:?} open, the model says {near:?}");
+    Ok(())
+}
 
+fn nothing_else_by_udp(rules: &[Rule], target: IpAddr, stranger: IpAddr) -> Result<()> {
     let declared: BTreeSet<u16> =
         rules.iter().filter(|rule| !rule.tcp).map(|rule| rule.port).collect();
-    let asked: Vec<u16> = USUAL_UDP
-        .iter()
-        .copied()
-        .chain(declared.iter().copied())
-        .collect::<BTreeSet<u16>>()
-        .into_iter()
-        .collect();
+    let asked: BTreeSet<u16> = declared.iter().chain(USUAL_UDP).copied().collect();
+    let asked: Vec<u16> = asked.into_iter().collect();
     let answering = answering_udp(stranger, target, &asked)?;
     let undeclared: Vec<&u16> = answering.iter().filter(|port| !declared.contains(port)).collect();
     ensure!(undeclared.is_empty(), "UDP {undeclared:?} answer, the model says {declared:?}");

@@ -43,8 +43,7 @@ const USUAL: &[Story] = &[
             ("the-password-opens-one-factor", probe::password_opens_one_factor),
             ("one-factor-does-not-open-two-factor", probe::one_factor_is_not_two),
             ("a-lazy-service-sleeps-wakes-and-sleeps", probe::lazy_service),
-            ("open-ports-ipv4", doors::ports_ipv4),
-            ("open-ports-ipv6", doors::ports_ipv6),
+            ("open-ports", doors::ports),
             ("canaries-not-in-logs", secrets::not_in_logs),
             ("canaries-not-in-containers", secrets::not_in_containers),
             ("canaries-not-in-readable-files", secrets::not_in_readable_files),
@@ -54,26 +53,19 @@ const USUAL: &[Story] = &[
         ],
     ),
     Story::new(
-        "cut.ovmf-secureboot",
+        "wizard.ovmf-secureboot",
         &[
-            ("in-the-middle-of-images", cut::in_images_on_secure_boot),
-            ("in-the-middle-of-stacks", cut::in_stacks),
-            ("comes-up-complete", cut::comes_up_complete),
+            ("begins-at-the-screen-with-half-a-seed", wizard::begins_beside_a_twin),
+            ("goes-on-at-the-serial-line-after-a-cut", wizard::goes_on_at_the_serial_line),
+            ("tells-the-plan-before-the-confirmation", wizard::tells_the_plan),
+            ("is-cut-in-the-middle-of-images", wizard::is_cut_in_images),
+            ("is-cut-in-the-middle-of-stacks", cut::in_stacks),
+            ("comes-up-complete", wizard::comes_up_complete),
             ("secure-boot-is-enforced", install::secure_boot_is_enforced),
             ("grew-its-own-disk", cut::grew_its_own_disk),
             ("chain-verifies-by-it-alone", install::chain_verifies),
             ("http-redirects-to-https", install::http_redirects),
-            ("a-second-apply-changes-nothing", repeat::second_apply),
             ("the-twin-disk-is-untouched", cut::twin_is_untouched),
-        ],
-    ),
-    Story::new(
-        "wizard.seabios",
-        &[
-            ("begins-at-the-screen-with-half-a-seed", wizard::begins_at_the_screen),
-            ("goes-on-at-the-serial-line-after-a-cut", wizard::goes_on_at_the_serial_line),
-            ("tells-the-plan-before-the-confirmation", wizard::tells_the_plan),
-            ("comes-up", wizard::comes_up),
         ],
     ),
     Story::new(
@@ -99,11 +91,20 @@ const USUAL: &[Story] = &[
         ],
     ),
     Story::new("identity.two-boxes", &[("differ-in-every-identifier", identity::two_boxes_differ)])
-        .after(&["install.seabios", "cut.ovmf-secureboot"]),
+        .after(&["install.seabios", "wizard.ovmf-secureboot"]),
 ];
 
 /// Those that take too long for every run.
 const SLOW: &[Story] = &[
+    Story::new(
+        "wizard.seabios",
+        &[
+            ("begins-at-the-screen-with-half-a-seed", wizard::begins_at_the_screen),
+            ("goes-on-at-the-serial-line-after-a-cut", wizard::goes_on_at_the_serial_line),
+            ("tells-the-plan-before-the-confirmation", wizard::tells_the_plan),
+            ("comes-up", wizard::comes_up),
+        ],
+    ),
     Story::new(
         "install.ovmf-secureboot",
         &[
@@ -238,6 +239,42 @@ const SLOW: &[Story] = &[
         ],
     )
     .with_stacks(everything::MEDIA),
+    Story::new(
+        "monitoring.seabios",
+        &[
+            ("comes-up-unattended", everything::monitoring_on_seabios),
+            ("every-step-is-good", install::every_step_is_good),
+            ("every-service-is-well", everything::every_service_is_well),
+            ("limits-are-in-force", everything::limits_are_in_force),
+            ("no-target-of-prometheus-is-down", wired::no_target_is_down),
+            ("alerts-have-a-way-out", wired::alerts_have_a_way_out),
+            ("logs-are-found-by-their-labels", wired::logs_are_found),
+            ("grafana-sees-its-sources", wired::grafana_sees_its_sources),
+            ("uptime-kuma-watches-everything", wired::uptime_kuma_watches_everything),
+            ("memory-is-told", everything::memory_is_told),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+            ("a-reboot-brings-everything-back", repeat::reboot),
+            ("every-service-is-well-after-it", everything::every_service_is_well),
+        ],
+    )
+    .with_stacks(everything::LOGS),
+    Story::new(
+        "productivity.seabios",
+        &[
+            ("comes-up-unattended", everything::productivity_on_seabios),
+            ("every-step-is-good", install::every_step_is_good),
+            ("every-service-is-well", everything::every_service_is_well),
+            ("every-url-answers-as-declared", everything::every_url_answers_as_declared),
+            ("nothing-is-left-to-its-first-visitor", everything::nothing_is_unclaimed),
+            ("databases-are-out-of-reach", wired::databases_are_out_of_reach),
+            ("the-matrix-is-what-a-stranger-sees", wired::matrix_is_what_a_stranger_sees),
+            ("a-second-apply-changes-nothing", repeat::second_apply),
+            ("a-public-site-sleeps-and-wakes", everything::public_site_sleeps_and_wakes),
+            ("a-reboot-brings-everything-back", repeat::reboot),
+            ("every-service-is-well-after-it", everything::every_service_is_well),
+        ],
+    )
+    .with_stacks(everything::PRODUCTIVITY),
     Story::new(
         "logs.promtail",
         &[

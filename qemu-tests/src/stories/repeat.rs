@@ -9,7 +9,7 @@ use model::{
 };
 
 use crate::{
-    installed::{Installed, MEMORY},
+    installed::Installed,
     machine::disk::{Bus, Disk, stick},
     scene::Scene,
 };
@@ -40,26 +40,20 @@ fn containers(installed: &Installed) -> Result<String> {
     )
 }
 
+/// How long what is late may take after the box has looked at itself.
+const LATE: Duration = Duration::from_secs(600);
+
 /// After a reboot everything is there again, without anybody doing anything.
 pub fn reboot(scene: &mut Scene<'_>) -> Result<()> {
     scene.note("reboots");
     let installed = scene.installed()?;
     installed.reboot()?;
-    let patience = if installed.machine.memory() > MEMORY { 2400 } else { 1200 };
-    let deadline = Instant::now() + Duration::from_secs(patience);
-    // Until the box is done with it, a look would only be in its way.
-    while !is_started(installed)? {
-        ensure!(Instant::now() < deadline, "the box still starts {patience} s after a reboot");
-        std::thread::sleep(Duration::from_secs(5));
-    }
-    loop {
-        match everything_is_back(installed) {
-            Ok(()) => break,
-            Err(error) if Instant::now() > deadline => {
-                return Err(error.context(format!("{patience} s after a reboot")));
-            }
-            Err(_) => std::thread::sleep(Duration::from_secs(3)),
+    let deadline = Instant::now() + LATE;
+    while let Err(error) = everything_is_back(installed) {
+        if Instant::now() > deadline {
+            return Err(error.context("after a reboot"));
         }
+        std::thread::sleep(Duration::from_secs(3));
     }
     let failed = installed.ssh.run("systemctl list-units --failed --plain --no-legend")?;
     ensure!(failed.trim().is_empty(), "units failed:\n{failed}");
@@ -84,12 +78,6 @@ pub fn reboot_with_a_stick(scene: &mut Scene<'_>) -> Result<()> {
     let log = installed.ssh.sudo("journalctl -b -u homelab-install --no-pager")?;
     ensure!(!log.contains("HOMELAB-SEED") && !log.contains("box-stolen"), "it looked:\n{log}");
     Ok(())
-}
-
-/// The unit that brings everything up has ended.
-fn is_started(installed: &Installed) -> Result<bool> {
-    let state = "systemctl show --property ActiveState --value homelab-install.service";
-    Ok(!matches!(installed.ssh.run(state)?.trim(), "activating" | "inactive"))
 }
 
 fn everything_is_back(installed: &Installed) -> Result<()> {

@@ -1,5 +1,5 @@
 //! A person at the console: begins at the screen, loses power, goes on at the serial line, and has
-//! a box in the end.
+//! a box in the end, though the power may go again.
 //!
 //! The seed on the disk lacks its password. It is refused, and fills in everything else: the test
 //! world's registry, which nobody is asked about, and the key that the tests log in with. It lacks its
@@ -11,14 +11,11 @@
 use std::{fs, thread, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use model::{
-    paths,
-    report::{Event, Verdict},
-};
+use model::{paths, report::Event};
 
-use super::wrong_seed::plant;
+use super::{cut, wrong_seed::plant};
 use crate::{
-    installed::{DISK_SIZE, Installed, MEMORY, until_finished},
+    installed::{DISK_SIZE, Installed, MEMORY},
     machine::{Extras, Machine, Patience, Spec, disk::Disk, firmware::Firmware},
     scene::{Scene, copy_sparse},
     seed::{ADMIN, Wish},
@@ -74,16 +71,27 @@ fn next(machine: &mut Machine, console: &str) -> Result<Asked> {
 
 /// The refusal of half a seed offers the setup; begun at the screen, it is in use for the others.
 pub fn begins_at_the_screen(scene: &mut Scene<'_>) -> Result<()> {
+    let spec = with_half_a_seed(scene, Firmware::SeaBios)?;
+    on_the_screen(scene, spec)
+}
+
+/// The same under Secure Boot, with a twin of the disk attached.
+pub fn begins_beside_a_twin(scene: &mut Scene<'_>) -> Result<()> {
+    let spec = with_half_a_seed(scene, Firmware::OvmfSecureBoot)?;
+    let spec = cut::beside_its_twin(scene, spec)?;
+    on_the_screen(scene, spec)
+}
+
+fn with_half_a_seed(scene: &Scene<'_>, firmware: Firmware) -> Result<Spec> {
     let wish = wish(scene);
-    let canaries = wish.canaries();
     let image = scene.folder.join("image.raw");
     copy_sparse(&scene.setup.image, &image)?;
     let serial = "BOX-DISK-1";
     let disk = Disk::overlay(&image, &scene.folder.join("disk.qcow2"), DISK_SIZE, serial)?.honest();
-    let half = half_a_seed(&wish.text(), canaries.get("admin-password"));
+    let half = half_a_seed(&wish.text(), wish.canaries().get("admin-password"));
     plant(&image, disk.partition(paths::partition::SEED)?, &half)?;
-    let mut machine = Machine::start(Spec {
-        firmware: Firmware::SeaBios,
+    Ok(Spec {
+        firmware,
         disks: vec![disk],
         boot_from: 0,
         memory: MEMORY,
@@ -91,7 +99,12 @@ pub fn begins_at_the_screen(scene: &mut Scene<'_>) -> Result<()> {
         exempt: Vec::new(),
         folder: scene.folder.clone(),
         extras: Extras { typed: true, usb: true, ..Extras::default() },
-    })?;
+    })
+}
+
+fn on_the_screen(scene: &mut Scene<'_>, spec: Spec) -> Result<()> {
+    let canaries = wish(scene).canaries();
+    let mut machine = Machine::start(spec)?;
     refused(&mut machine)?;
     machine.wait_for_line("press Enter to answer the questions here", Patience::BOOT)?;
     let before = machine.screen("refused")?;
@@ -184,22 +197,40 @@ pub fn tells_the_plan(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The one confirmation, whose answers are taken for a seed.
+fn confirm(machine: &mut Machine) -> Result<()> {
+    machine.type_on_serial("yes\n")?;
+    let from = machine.wait("the seed of the setup", Patience::BOOT, |event| match event {
+        Event::SeedAccepted { source, .. } => Ok(Some(source.clone())),
+        _ => Ok(None),
+    })?;
+    ensure!(from == "the setup on ttyS0", "the seed came from {from}");
+    Ok(())
+}
+
+/// The confirmation begins an installation, which loses its power while images are pulled.
+pub fn is_cut_in_images(scene: &mut Scene<'_>) -> Result<()> {
+    let mut machine = scene.machine.take().context("there is no machine")?;
+    cut::while_pulling(scene, || {
+        confirm(&mut machine)?;
+        Ok(machine)
+    })
+}
+
 /// The confirmation leads to the same box as a seed that was written by hand.
 pub fn comes_up(scene: &mut Scene<'_>) -> Result<()> {
-    let mut machine = scene.machine.take().context("there is no machine")?;
-    machine.type_on_serial("yes\n")?;
-    let verdict = until_finished(scene, &mut machine)?;
-    ensure!(verdict == Verdict::Installed, "it ended with {verdict:?}");
-    let from = machine.heard().iter().find_map(|event| match event {
-        Event::SeedAccepted { source, .. } => Some(source.clone()),
-        _ => None,
-    });
-    ensure!(from.as_deref() == Some("the setup on ttyS0"), "the seed came from {from:?}");
+    let machine = scene.machine.as_mut().context("there is no machine")?;
+    confirm(machine)?;
+    comes_up_complete(scene)
+}
+
+/// The installation goes on to its end, and the box is the one that was asked for.
+pub fn comes_up_complete(scene: &mut Scene<'_>) -> Result<()> {
+    let wish = wish(scene);
+    cut::complete(scene, wish)?;
+    let Installed { machine, ssh, .. } = scene.installed()?;
     machine.wait_for_line("homelab: the box is ready", Patience::BOOT)?;
     machine.wait_for_line(&format!("(log in as {ADMIN})"), Patience::BOOT)?;
-    scene.installed = Some(Installed::reach(scene, machine, wish(scene))?);
-    super::install::every_step_is_good(scene)?;
-    let ssh = &scene.installed()?.ssh;
     let zone = ssh.run("timedatectl show --property=Timezone --value")?;
     ensure!(zone.trim() == TIME_ZONE, "the time zone is {zone}, and the network says {TIME_ZONE}");
     let left = ssh.sudo(&format!("ls {} 2>&1 || true", paths::ANSWERS))?;
