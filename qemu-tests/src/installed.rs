@@ -249,7 +249,7 @@ impl Installed {
     ///
     /// # Errors
     /// It does not come back.
-    pub fn reboot(&mut self) -> Result<()> {
+    pub fn reboot(&mut self) -> Result<Verdict> {
         let boot = "cat /proc/sys/kernel/random/boot_id";
         let before = self.ssh.run(boot)?;
         // What it said until now is not about the restart.
@@ -260,12 +260,14 @@ impl Installed {
         let Patience { ceiling, .. } = patience_with(&self.machine);
         // While its stacks come up it says nothing.
         let patience = Patience { stall: ceiling, ceiling };
-        self.machine.wait("the look of a box that was restarted", patience, |event| {
-            Ok(matches!(event, Event::Finished { .. }).then_some(()))
+        let what = "the look of a box that was restarted";
+        let verdict = self.machine.wait(what, patience, |event| match event {
+            Event::Finished { verdict } => Ok(Some(verdict.clone())),
+            _ => Ok(None),
         })?;
         self.ssh.connect(Duration::from_secs(240)).context("after a reboot")?;
         ensure!(self.ssh.run(boot)? != before, "it was never restarted");
-        Ok(())
+        Ok(verdict)
     }
 
     /// Writes down what the box can still tell: journal, report, containers, rendered files.

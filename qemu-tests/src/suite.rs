@@ -94,10 +94,7 @@ const LAYERS: &[Layer] = &[
         name: "machines",
         reading: Reading::TestResults,
         program: |options| {
-            // Two at once leave fewer processors idle. Among the slow ones are boxes that need them all.
-            let jobs = if options.all { "1" } else { "2" };
-            let run = own()?.args(["run", "--jobs", jobs]).args(slow(options));
-            Ok(run.arg("--results").arg(&options.results))
+            Ok(own()?.arg("run").args(slow(options)).arg("--results").arg(&options.results))
         },
     },
 ];

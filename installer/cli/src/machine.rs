@@ -138,6 +138,8 @@ impl Machine for System {
     }
 
     fn plan(&self, seed: &Seed) -> Result<Plan, Failure> {
+        // The firewall lets the box's own subnets in.
+        probe::wait_for_addresses(&self.host);
         inputs::plan(&self.host, seed, probe::facts(&self.host)?)
     }
 

@@ -1,6 +1,6 @@
 //! The machine as facts.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use model::facts::{Facts, Firmware, NetworkPort};
@@ -54,6 +54,28 @@ const VIRTUAL: [&str; 4] = ["docker", "br-", "veth", "lo"];
 /// `ip` failed.
 pub fn addresses(host: &Host) -> Result<Vec<IpAddr>> {
     Ok(global(&json(host, &["-json", "address", "show", "scope", "global"])?))
+}
+
+/// Seconds after which the network has given an address, or gives none.
+const PATIENCE: u32 = 30;
+/// Seconds without another address after which no more come: IPv6's arrive seconds after IPv4's.
+const QUIET: u32 = 4;
+
+/// Waits until the network has given the box its addresses: at a start they may come later than the
+/// first program. A box without a network has none in the end.
+pub fn wait_for_addresses(host: &Host) {
+    let mut before = Vec::new();
+    let mut quiet = 0;
+    for _ in 0..PATIENCE {
+        // What fails here is told by whoever needs the answer.
+        let now = addresses(host).unwrap_or_default();
+        quiet = if now == before && !now.is_empty() { quiet + 1 } else { 0 };
+        if quiet >= QUIET {
+            return;
+        }
+        before = now;
+        host.clock.sleep(Duration::from_secs(1));
+    }
 }
 
 fn global(ports: &Value) -> Vec<IpAddr> {
@@ -162,6 +184,35 @@ mod tests {
 
     use super::*;
     use crate::fake;
+
+    #[test]
+    fn addresses_are_waited_for_until_no_more_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let fake = fake::host(folder.path());
+        let host = fake.host();
+        let said = |addresses: &[&str]| {
+            let all: Vec<Value> =
+                addresses.iter().map(|local| serde_json::json!({"local": local})).collect();
+            serde_json::json!([{"ifname": "enp1s0", "addr_info": all}]).to_string()
+        };
+        let ip = ["ip", "-json", "address"];
+        // The latest rule counts first.
+        fake.runner.answer(ip, &said(&["10.0.2.15", "fd00::1"]));
+        fake.runner.answer_once(ip, &said(&["10.0.2.15"]));
+        fake.runner.answer_once(ip, &said(&["10.0.2.15"]));
+        fake.runner.answer_once(ip, &said(&[]));
+        let begun = host.clock.epoch();
+        wait_for_addresses(&host);
+        let asked = 3 + 1 + i64::from(QUIET);
+        assert_eq!(host.clock.epoch() - begun, asked - 1);
+        assert_eq!(fake.runner.commands().len(), usize::try_from(asked).unwrap());
+
+        // A box without a network goes on in the end.
+        fake.runner.answer(ip, "[]");
+        let begun = host.clock.epoch();
+        wait_for_addresses(&host);
+        assert_eq!(host.clock.epoch() - begun, i64::from(PATIENCE));
+    }
 
     #[test]
     fn a_small_machine() {

@@ -410,6 +410,17 @@ impl Machine {
         self.spec.clone()
     }
 
+    /// The plug is pulled, but all that the guest has written so far is on its disks, flushed or not.
+    ///
+    /// # Errors
+    /// QEMU does not end.
+    pub fn unplug(mut self) -> Result<Spec> {
+        // It may go before it has answered.
+        drop(self.qmp.execute("quit", json!({})));
+        self.qemu.wait(Duration::from_secs(60))?;
+        Ok(self.spec.clone())
+    }
+
     /// Presses the power button and waits until the machine is off. As a person would, it presses
     /// again when nothing happens: one press may come while nobody in the guest listens.
     ///

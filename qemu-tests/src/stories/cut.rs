@@ -126,13 +126,13 @@ pub fn grew_its_own_disk(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Nobody wrote to the twin. Switches the box off.
+/// Nobody wrote to the twin. This is the last check of its story: it pulls the plug.
 pub fn twin_is_untouched(scene: &mut Scene<'_>) -> Result<()> {
     let folder = scene.folder.clone();
     let mut installed = scene.installed.take().context("there is no box")?;
     installed.write_down(&folder);
     installed.ssh.disconnect();
-    let spec = installed.machine.power_off()?;
+    let spec = installed.machine.unplug()?;
     let image = folder.join("image.raw");
     let fresh = Disk::overlay(&image, &folder.join("fresh.qcow2"), DISK_SIZE, "FRESH")?;
     ensure!(spec.disks[0].same_as(&fresh)?, "the twin's bytes changed");

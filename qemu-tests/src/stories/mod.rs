@@ -69,14 +69,6 @@ const USUAL: &[Story] = &[
         ],
     ),
     Story::new(
-        "seed.none",
-        &[
-            ("waits-and-says-where", waits::on_seabios),
-            ("goes-on-from-a-snapshot", waits::goes_on_from_a_snapshot),
-            ("waiting-is-no-failed-attempt", waits::is_no_failed_attempt),
-        ],
-    ),
-    Story::new(
         "seed.none-ovmf",
         &[("waits-and-says-where", waits::on_ovmf), ("a-stick-is-taken", waits::a_stick_is_taken)],
     ),
@@ -87,7 +79,6 @@ const USUAL: &[Story] = &[
             ("is-shown-on-the-console", wrong_seed::is_shown_on_the_console),
             ("is-reported-on-the-seed-partition", wrong_seed::is_reported),
             ("nothing-was-changed", wrong_seed::nothing_was_changed),
-            ("a-good-one-is-taken-afterwards", wrong_seed::good_one_is_taken),
         ],
     ),
     Story::new("identity.two-boxes", &[("differ-in-every-identifier", identity::two_boxes_differ)])
@@ -125,6 +116,22 @@ const SLOW: &[Story] = &[
             ("chain-verifies-by-it-alone", install::chain_verifies),
             ("a-second-apply-changes-nothing", repeat::second_apply),
             ("the-twin-disk-is-untouched", cut::twin_is_untouched),
+        ],
+    ),
+    Story::new(
+        "seed.none",
+        &[
+            ("waits-and-says-where", waits::on_seabios),
+            ("goes-on-from-a-snapshot", waits::goes_on_from_a_snapshot),
+            ("waiting-is-no-failed-attempt", waits::is_no_failed_attempt),
+        ],
+    ),
+    Story::new(
+        "seed.corrected",
+        &[
+            ("is-refused-with-its-place", wrong_seed::is_refused),
+            ("is-reported-on-the-seed-partition", wrong_seed::is_reported),
+            ("a-good-one-is-taken-afterwards", wrong_seed::good_one_is_taken),
         ],
     ),
     Story::new("seed.fw-cfg", &[("a-credential-is-taken", waits::a_credential_is_taken)]),

@@ -78,15 +78,15 @@ pub fn not_in_readable_files(scene: &mut Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The raw bytes of the partition that carried the seed, read from outside after power-off.
-/// This switches the box off: it is the last check of its story.
+/// The raw bytes of the partition that carried the seed, read from outside, as whoever pulls the plug and
+/// takes the disk does. It is the last check of its story.
 pub fn not_on_the_seed_partition(scene: &mut Scene<'_>) -> Result<()> {
     let folder = scene.folder.clone();
     let Some(mut installed) = scene.installed.take() else { bail!("there is no box") };
     installed.write_down(&folder);
     installed.ssh.disconnect();
     let wish = installed.wish.clone();
-    let spec = installed.machine.power_off()?;
+    let spec = installed.machine.unplug()?;
     let bytes = spec.disks[spec.boot_from].seed_partition()?;
     // Control: the name of the admin is no secret, and the redacted seed still tells it.
     let told = bytes.windows(7).any(|window| window == b"[admin]");
