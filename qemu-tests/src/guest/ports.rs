@@ -15,8 +15,9 @@ use tokio::{net::TcpSocket, sync::Semaphore, task::JoinSet, time::timeout};
 use crate::{program::Program, world::BRIDGE};
 
 /// Connections of a sweep that wait at once, one sweep after the other: one that lost too much is
-/// repeated more slowly, because an emulated box drops what comes faster than it can think.
-const ABREAST: &[usize] = &[2000, 1000, 500];
+/// repeated, because an emulated box drops what comes faster than it can think. The second time most
+/// other sweeps are over, so it is as fast; then more slowly.
+const ABREAST: &[usize] = &[2000, 2000, 1000, 500];
 
 /// Sweeps that may run at once: each is idle most of its time.
 const SWEEPS: u64 = 4;
