@@ -16,8 +16,11 @@ use reqwest::{
 
 use crate::{HostError, Result};
 
-/// How long a connection and an answer may take together.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection and an answer may take together: an emulated box with every stack has been
+/// seen to take 26 s for the front page of WordPress.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The same for a question with a body: whoever checks a password takes its time on purpose.
 const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a body is kept.
@@ -125,7 +128,7 @@ impl Web for SystemWeb {
 pub fn fetch(url: &str, largest: u64) -> Result<String> {
     let failed = |message: String| HostError::Web { url: url.to_owned(), message };
     prepare_tls();
-    let client = Client::builder().no_proxy().timeout(TIMEOUT * 3).build();
+    let client = Client::builder().no_proxy().timeout(TIMEOUT).build();
     let response = client
         .and_then(|client| client.get(url).send())
         .and_then(Response::error_for_status)
@@ -145,6 +148,7 @@ fn client(question: &Question, url: &Url) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
         .timeout(if question.json.is_some() { LONG_TIMEOUT } else { TIMEOUT })
         .user_agent(concat!("homelab/", env!("CARGO_PKG_VERSION")));
     if let Some(authority) = &question.authority {
