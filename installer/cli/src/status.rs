@@ -267,9 +267,10 @@ fn text(status: &Status) -> String {
     }
     match &status.services {
         Some(services) => {
-            for service in services {
-                let name = format!("{}/{}", service.stack, service.service);
-                line("service", &format!("{name:<32}{}", service.state));
+            let name = |one: &ServiceStatus| format!("{}/{}", one.stack, one.service);
+            let longest = services.iter().map(|one| name(one).len()).max().unwrap_or_default();
+            for one in services {
+                line("service", &format!("{:<longest$}  {}", name(one), one.state));
             }
         }
         None => line("services", "shown to root only: `sudo homelab status`"),
@@ -355,12 +356,17 @@ mod tests {
              held       media: `/mnt/media` is not mounted\n\
              services   shown to root only: `sudo homelab status`\n"
         );
-        status.services = Some(vec![ServiceStatus {
+        let service = |service: &str, state| ServiceStatus {
             stack: "core".into(),
-            service: "traefik".into(),
-            state: "healthy",
-        }]);
-        assert!(text(&status).ends_with("service    core/traefik                    healthy\n"));
+            service: service.into(),
+            state,
+        };
+        status.services =
+            Some(vec![service("traefik", "healthy"), service("socket-proxy", "unhealthy")]);
+        assert!(text(&status).ends_with(
+            "service    core/traefik       healthy\n\
+             service    core/socket-proxy  unhealthy\n"
+        ));
     }
 
     #[test]

@@ -7,21 +7,27 @@ use model::memory::{ASLEEP, Line, Table};
 /// The table for a person, in MiB.
 pub fn text(table: &Table) -> String {
     let mut out = String::new();
+    let name = |line: &Line| format!("{}/{}", line.stack, line.service);
+    let longest = table.services.iter().map(|line| name(line).len()).max().unwrap_or_default();
+    let width = longest + 2;
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{:<36}{:<10}{:>8}{:>8}{:>8}", "MiB", "", "counted", "limit", "in use");
+    let mut row = |name: &str, state: &str, tier: &str, limit: &str, used: &str| {
+        let _ = writeln!(out, "{name:<width$}{state:<10}{tier:>8}{limit:>8}{used:>8}");
+    };
+    let amount = |bytes: u64| (bytes >> 20).to_string();
+    let known = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), amount);
+    row("MiB", "", "counted", "limit", "in use");
     for line in &table.services {
-        let Line { stack, service, state, tier, limit, used } = line;
-        let name = format!("{stack}/{service}");
-        let (limit, used) = (amount(*limit), amount(*used));
-        let _ = writeln!(out, "{name:<36}{state:<10}{:>8}{limit:>8}{used:>8}", tier >> 20);
+        let (tier, limit, used) = (amount(line.tier), known(line.limit), known(line.used));
+        row(&name(line), line.state, &tier, &limit, &used);
     }
-    let (tiers, limits, used) = (table.tiers >> 20, table.limits >> 20, table.used >> 20);
-    let _ = writeln!(out, "{:<46}{tiers:>8}{limits:>8}{used:>8}\n", "all");
+    row("all", "", &amount(table.tiers), &amount(table.limits), &amount(table.used));
     let _ = writeln!(
         out,
-        "the box has {} MiB; {} are counted: {tiers} for services, {} for the system",
+        "\nthe box has {} MiB; {} are counted: {} for services, {} for the system",
         table.total >> 20,
         (table.tiers + table.system) >> 20,
+        table.tiers >> 20,
         table.system >> 20
     );
     let asleep = table.services.iter().filter(|line| line.state == ASLEEP).count();
@@ -31,10 +37,6 @@ pub fn text(table: &Table) -> String {
             writeln!(out, "{asleep} {services} now, which saves {} MiB of it", table.saved >> 20);
     }
     out
-}
-
-fn amount(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes >> 20).to_string())
 }
 
 #[cfg(test)]
@@ -58,7 +60,7 @@ mod tests {
             services: vec![
                 share("traefik", 128, Some(256), false),
                 share("books", 200, Some(512), true),
-                share("own", 0, None, false),
+                share("with-a-name-that-is-rather-long", 0, None, false),
             ],
         };
         let table = Table::new(&budget, |share| match share.service.as_str() {
@@ -67,11 +69,11 @@ mod tests {
         });
         assert_eq!(
             text(&table),
-            "MiB                                            counted   limit  in use
-core/traefik                        healthy        128     256      91
-core/books                          asleep         200     512       -
-core/own                            healthy          0       -      91
-all                                                328     768     182
+            "MiB                                              counted   limit  in use
+core/traefik                          healthy        128     256      91
+core/books                            asleep         200     512       -
+core/with-a-name-that-is-rather-long  healthy          0       -      91
+all                                                  328     768     182
 
 the box has 4096 MiB; 712 are counted: 328 for services, 384 for the system
 1 service sleeps now, which saves 200 MiB of it
