@@ -98,7 +98,7 @@ fn states(installed: &Installed) -> Result<BTreeMap<String, String>> {
 /// Every container is healthy, or asleep where it may be.
 pub fn every_service_is_well(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
-    let deployed = states(installed)?;
+    let states = states(installed)?;
     for (stack, service) in [
         ("core", "traefik"),
         ("infrastructure", "pihole"),
@@ -108,16 +108,12 @@ pub fn every_service_is_well(scene: &mut Scene<'_>) -> Result<()> {
         ("backup", "backrest"),
     ] {
         let wanted = installed.wish.stacks.contains(&stack);
-        ensure!(
-            deployed.contains_key(service) == wanted,
-            "{service}, wanted: {wanted}: {deployed:?}"
-        );
+        ensure!(states.contains_key(service) == wanted, "{service}, wanted: {wanted}: {states:?}");
     }
-    until(wired::ROUNDS, || {
-        let mut ill = states(installed)?;
-        ill.retain(|_, state| !matches!(&**state, "healthy" | "asleep"));
-        Ok((!ill.is_empty()).then(|| format!("{ill:?}")))
-    })
+    let ill: Vec<_> =
+        states.iter().filter(|(_, state)| !matches!(&***state, "healthy" | "asleep")).collect();
+    ensure!(ill.is_empty(), "{ill:?}");
+    Ok(())
 }
 
 /// What the plan says about a URL without a session, seen from another machine.
@@ -359,7 +355,7 @@ pub fn killed_container_comes_back(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
     // As a program that dies: `docker kill` counts as the owner's own wish.
     installed.ssh.sudo("kill -9 $(docker inspect -f \"{{.State.Pid}}\" sonarr)")?;
-    until(wired::ROUNDS, || {
+    until(Duration::from_secs(300), || {
         let state = states(installed)?.remove("sonarr");
         let look = "docker inspect -f \"{{.RestartCount}}\" sonarr";
         let restarted = installed.ssh.sudo(look)?.trim() != "0";

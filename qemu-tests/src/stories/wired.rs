@@ -10,8 +10,8 @@ use crate::{
     scene::{Scene, until},
 };
 
-/// How long what comes by itself may take: two rounds of the health checks, which are the slowest to look.
-pub const ROUNDS: Duration = Duration::from_secs(600);
+/// How long what comes by itself may take: several rounds of whoever looks every half minute.
+const ROUNDS: Duration = Duration::from_secs(300);
 
 /// The address of a container on the first of its networks.
 fn address(installed: &Installed, container: &str) -> Result<String> {
