@@ -8,8 +8,7 @@ use model::memory::{ASLEEP, Line, Table};
 pub fn text(table: &Table) -> String {
     let mut out = String::new();
     let name = |line: &Line| format!("{}/{}", line.stack, line.service);
-    let longest = table.services.iter().map(|line| name(line).len()).max().unwrap_or_default();
-    let width = longest + 2;
+    let width = table.services.iter().map(|line| name(line).len()).max().unwrap_or(0) + 2;
     // Writing to a string cannot fail.
     let mut row = |name: &str, state: &str, tier: &str, limit: &str, used: &str| {
         let _ = writeln!(out, "{name:<width$}{state:<10}{tier:>8}{limit:>8}{used:>8}");
