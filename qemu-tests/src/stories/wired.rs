@@ -24,7 +24,9 @@ fn address(installed: &Installed, container: &str) -> Result<String> {
 /// What a service answers the box itself. `options` are for `curl`.
 pub fn fetch(installed: &Installed, container: &str, page: &str, options: &str) -> Result<String> {
     let address = address(installed, container)?;
-    installed.ssh.sudo(&format!("curl -fsS --max-time 60 {options} \"http://{address}:{page}\""))
+    installed.ssh.sudo(&format!(
+        "curl --fail-with-body -sS --max-time 60 {options} \"http://{address}:{page}\""
+    ))
 }
 
 fn json(installed: &Installed, container: &str, page: &str, options: &str) -> Result<Value> {
