@@ -160,6 +160,25 @@ fn another_wish_half_way_is_refused_until_its_owner_says_so() {
     assert_eq!(engine::prepare(&host, other.clone(), true).unwrap(), other);
 }
 
+/// A busy box may not say in time whether its clock is set from the network.
+#[test]
+fn a_clock_that_nobody_can_be_asked_about_stops_nothing() {
+    let bench = Bench::new();
+    let why = "Failed to parse bus message: Connection timed out";
+    bench.fake.runner.fail(["timedatectl"], 1, why);
+    let report = bench.run(&plan_of(vec![step("clock", Action::Clock), network("one")], "seed"));
+    assert_eq!(report.exit, 0);
+    let Outcome::Warned { message } = &report.steps[0].outcome else { panic!("{report:?}") };
+    assert_eq!(
+        *message,
+        format!(
+            "nobody says whether the clock is right: `timedatectl show` exited with 1 after 0.0 s; \
+             last output:\n{why}"
+        )
+    );
+    assert_eq!(report.steps[1].outcome, Outcome::Changed);
+}
+
 #[test]
 fn verify_only_looks() {
     let bench = Bench::new();

@@ -19,14 +19,23 @@ pub(crate) struct Clock;
 impl Doing for Clock {
     fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
         let mut holding = Holding::default();
-        let state = State::look(scene)?;
-        if !state.enabled && state.possible {
-            holding.lacks("the clock is not set from the network");
-        }
-        if !state.possible {
-            holding.warn("no program sets the clock from the network; install systemd-timesyncd");
-        } else if !state.synchronised {
-            holding.warn("the clock is not synchronised yet: no time server answered so far");
+        match State::look(scene) {
+            // The service behind it is started for each question and has half a minute to answer, which
+            // a busy box may not keep. That is no reason to leave everything else undone.
+            Err(error) => holding.warn(format!("nobody says whether the clock is right: {error}")),
+            Ok(state) if !state.possible => {
+                holding
+                    .warn("no program sets the clock from the network; install systemd-timesyncd");
+            }
+            Ok(state) => {
+                if !state.enabled {
+                    holding.lacks("the clock is not set from the network");
+                }
+                if !state.synchronised {
+                    holding
+                        .warn("the clock is not synchronised yet: no time server answered so far");
+                }
+            }
         }
         let now = scene.host().clock.epoch();
         if scene.context.built.is_some_and(|built| now < built) {
