@@ -20,7 +20,7 @@ impl Doing for Clock {
     fn holds(&self, scene: &Scene<'_>) -> Result<Holding> {
         let mut holding = Holding::default();
         match State::look(scene) {
-            // The service behind it is started for each question and has half a minute to answer, which
+            // The service behind it is started for a question, and D-Bus waits 25 s for it, which
             // a busy box may not keep. That is no reason to leave everything else undone.
             Err(error) => holding.warn(format!("nobody says whether the clock is right: {error}")),
             Ok(state) if !state.possible => {
