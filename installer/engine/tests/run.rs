@@ -172,8 +172,8 @@ fn a_clock_that_nobody_can_be_asked_about_stops_nothing() {
     assert_eq!(
         *message,
         format!(
-            "nobody says whether the clock is right: `timedatectl show` exited with 1 after 0.0 s; \
-             last output:\n{why}"
+            "nobody says whether the clock is right; ask `timedatectl` when the box is quiet: \
+             `timedatectl show` exited with 1 after 0.0 s; last output:\n{why}"
         )
     );
     assert_eq!(report.steps[1].outcome, Outcome::Changed);

@@ -22,7 +22,10 @@ impl Doing for Clock {
         match State::look(scene) {
             // The service behind it is started for a question, and D-Bus waits 25 s for it, which
             // a busy box may not keep. That is no reason to leave everything else undone.
-            Err(error) => holding.warn(format!("nobody says whether the clock is right: {error}")),
+            Err(error) => holding.warn(format!(
+                "nobody says whether the clock is right; ask `timedatectl` when the box is quiet: \
+                 {error}"
+            )),
             Ok(state) if !state.possible => {
                 holding
                     .warn("no program sets the clock from the network; install systemd-timesyncd");
