@@ -367,8 +367,9 @@ pub fn killed_container_comes_back(scene: &mut Scene<'_>) -> Result<()> {
 /// What cannot be started when the box starts comes up once it can, without anybody doing anything.
 pub fn tried_again(scene: &mut Scene<'_>) -> Result<()> {
     let installed = scene.installed()?;
-    let folder = "/opt/stacks/media/sonarr";
-    installed.ssh.sudo(&format!("mv {folder} {folder}.away"))?;
+    // A file: Docker makes folders that it misses.
+    let file = "/opt/stacks/media/secrets/sonarr-api-key";
+    installed.ssh.sudo(&format!("mv {file} {file}.away"))?;
     installed.reboot()?;
     let said = "journalctl --boot --unit homelab-start.service --output cat";
     until(Duration::from_secs(1200), || {
@@ -376,7 +377,7 @@ pub fn tried_again(scene: &mut Scene<'_>) -> Result<()> {
         let failed = said.contains("sonarr cannot be started");
         Ok((!failed).then(|| format!("it was not tried again: {said}")))
     })?;
-    installed.ssh.sudo(&format!("mv {folder}.away {folder}"))?;
+    installed.ssh.sudo(&format!("mv {file}.away {file}"))?;
     until(Duration::from_secs(900), || {
         let state = states(installed)?.remove("sonarr");
         Ok((state.as_deref() != Some("healthy")).then(|| format!("sonarr is {state:?}")))
